@@ -1,0 +1,51 @@
+import { z } from 'zod';
+
+/** One table (or leaf partition) inside an archive: where its gzip member lies and what it must hold. */
+export const memberSchema = z.object({
+  /** `schema.table` of the table or leaf that the rows were copied from. */
+  table: z.string(),
+  /** `schema.table` of the tenant table: the same, or the root of the partition tree. */
+  root: z.string(),
+  columns: z.array(z.string()).min(1),
+  rows: z.int().nonnegative(),
+  /** Order-free digest of the rows over `columns`: decimal text, comparable only under the same `algorithm`. */
+  digest: z.string(),
+  algorithm: z.enum(['record-v1', 'text-v1']),
+  /** pg_dump's dump id: the member is `<dumpId>.dat.gz` of a directory-format dump. */
+  dumpId: z.int().positive(),
+  /** Key of the S3 object relative to the archive's prefix, and the byte range of the gzip member in it. */
+  object: z.string(),
+  offset: z.int().nonnegative(),
+  length: z.int().nonnegative(),
+  /** Hex SHA-256 of those bytes. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Bytes of COPY text before compression. */
+  bytes: z.int().nonnegative(),
+});
+
+/** `manifest.json` of one archive. Tables without a row of the tenant have no member; `tables` names all in scope. */
+export const manifestSchema = z.object({
+  format: z.literal('tenantry-archive/1'),
+  tenantId: z.string(),
+  backupId: z.string(),
+  operation: z.string(),
+  kind: z.enum(['manual', 'scheduled', 'safety', 'final']),
+  /** Time of the snapshot, ISO 8601 UTC: the archive holds exactly what was committed then. */
+  takenAt: z.string(),
+  snapshotLsn: z.string(),
+  postgresVersion: z.string(),
+  isolation: z.enum(['pooled', 'database', 'server']),
+  schema: z.object({ fingerprint: z.string(), lines: z.array(z.string()) }),
+  /** Key of `toc.dat` in the archive bucket, absent where no fitting pg_dump was installed. */
+  tocKey: z.string().optional(),
+  /** Root tables in scope with totals over their members. */
+  tables: z.array(z.object({ table: z.string(), rows: z.int(), digest: z.string() })),
+  members: z.array(memberSchema),
+  sequencesNote: z.string(),
+});
+
+export type ArchiveMember = z.infer<typeof memberSchema>;
+export type Manifest = z.infer<typeof manifestSchema>;
+
+/** `t/<tenant>/<backup>/`: the trailing slash keeps `acme` and `acme2` apart in IAM conditions and listings. */
+export const archivePrefix = (tenantId: string, backupId: string): string => `t/${tenantId}/${backupId}/`;

@@ -1,0 +1,45 @@
+/** A column as the catalog tells it; `generated` columns are neither dumped nor inserted. */
+export interface Column {
+  readonly name: string;
+  /** `format_type()` text, such as `bigint`, `timestamp with time zone`, `public.stream_visibility`. */
+  readonly type: string;
+  readonly notNull: boolean;
+  readonly generated: boolean;
+  readonly identity: 'always' | 'by default' | null;
+}
+
+export interface ForeignKey {
+  readonly name: string;
+  readonly columns: readonly string[];
+  /** `schema.table` of the referenced table. */
+  readonly references: string;
+  readonly referencedColumns: readonly string[];
+}
+
+/** One tenant table: a plain table or the root of a partition tree. */
+export interface TenantTable {
+  readonly schema: string;
+  readonly name: string;
+  /** Columns by attnum, dropped ones left out. */
+  readonly columns: readonly Column[];
+  readonly primaryKey: readonly string[];
+  readonly foreignKeys: readonly ForeignKey[];
+  /** `schema.table` of every leaf partition; empty for a plain table. */
+  readonly leaves: readonly string[];
+  /** `schema.sequence` -> column, for serial and identity columns. */
+  readonly sequences: Readonly<Record<string, string>>;
+}
+
+/** How the tables of one database are tied to tenants. */
+export interface Scope {
+  /** In foreign-key order where one exists (referenced tables first). */
+  readonly tables: readonly TenantTable[];
+  /** Reference data: `schema.table` of tables without tenant. */
+  readonly reference: readonly string[];
+  /** md5 over `lines`. */
+  readonly fingerprint: string;
+  /** Sorted description of columns, constraints, indexes, enum labels, triggers, policies: what a diff of schemas shows. */
+  readonly lines: readonly string[];
+}
+
+export const tableName = (table: Pick<TenantTable, 'schema' | 'name'>): string => `${table.schema}.${table.name}`;

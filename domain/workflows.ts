@@ -1,0 +1,109 @@
+/** What a handler may reach. `lib` turns it into grants and environment, `local` into environment: nothing else is given. */
+export type Reach =
+  | 'registry'
+  | 'archive:read'
+  | 'archive:write'
+  | 'database:provision'
+  | 'database:backup'
+  | 'database:restore'
+  | 'database:migrate'
+  | 'machines'
+  | 'bus'
+  | 'dead-letters';
+
+export interface Handler {
+  /** Path of the handler file from the root of the project; it exports `handler`. */
+  readonly entry: string;
+  /** Seconds before Lambda ends the invocation. The Task's own TimeoutSeconds is at least this (research R5). */
+  readonly timeout: number;
+  /** MiB, as Lambda's MemorySize. */
+  readonly memory: number;
+  readonly reach: readonly Reach[];
+  /** The step runs PostgreSQL's client programs where the image has them (Lambda container image on AWS). */
+  readonly clients?: true;
+}
+
+const handler = (entry: string, timeout: number, reach: readonly Reach[], extra: Partial<Handler> = {}): Handler => ({
+  entry: `lambdas/${entry}.ts`,
+  timeout,
+  memory: 512,
+  reach,
+  ...extra,
+});
+
+/** Task state -> the handler behind it. A state name means the same handler in every machine that has it. */
+export const steps = {
+  ClaimTenant: handler('provision/claim-tenant', 30, ['registry']),
+  PlaceTenant: handler('provision/place-tenant', 30, ['registry']),
+  ActivateTenant: handler('provision/activate-tenant', 30, ['registry']),
+  ReleaseTenant: handler('provision/release-tenant', 30, ['registry']),
+  PrepareDatabase: handler('placement/prepare-database', 60, ['registry', 'database:provision']),
+  ReleaseDatabase: handler('placement/release-database', 300, ['registry', 'database:provision']),
+  OpenBackup: handler('backup/open-backup', 30, ['registry']),
+  DumpDatabase: handler('backup/dump-database', 840, ['registry', 'database:backup', 'archive:write'], {
+    memory: 1024,
+    clients: true,
+  }),
+  SealBackup: handler('backup/seal-backup', 120, ['registry', 'archive:read']),
+  AbandonBackup: handler('backup/abandon-backup', 60, ['registry', 'archive:write']),
+  ListDueTenants: handler('backup/list-due-tenants', 120, ['registry', 'archive:write']),
+  SummariseBackups: handler('backup/summarise-backups', 60, ['registry']),
+  PlanRestore: handler('restore/plan-restore', 60, ['registry', 'archive:read', 'database:restore']),
+  StageRestore: handler('restore/stage-restore', 840, ['registry', 'archive:read', 'database:restore'], { memory: 1024 }),
+  CompareRestore: handler('restore/compare-restore', 300, ['registry', 'archive:write', 'database:restore']),
+  RequestApproval: handler('restore/request-approval', 30, ['registry']),
+  SwapRestore: handler('restore/swap-restore', 300, ['registry', 'database:restore']),
+  FinishRestore: handler('restore/finish-restore', 60, ['registry', 'database:restore']),
+  UndoRestore: handler('restore/undo-restore', 300, ['registry', 'database:restore']),
+  DiscardRestore: handler('restore/discard-restore', 60, ['registry', 'database:restore']),
+  AbandonRestore: handler('restore/abandon-restore', 60, ['registry', 'database:restore']),
+  OpenOffboarding: handler('deprovision/open-offboarding', 30, ['registry']),
+  VerifyGone: handler('deprovision/verify-gone', 60, ['registry', 'database:provision']),
+  EraseTenant: handler('deprovision/erase-tenant', 60, ['registry', 'archive:write']),
+  AbandonOffboarding: handler('deprovision/abandon-offboarding', 30, ['registry']),
+} as const satisfies Record<string, Handler>;
+
+export type StepName = keyof typeof steps;
+
+/** Machine -> its Task states that are handlers. `state-machines/<machine>.asl.json` has a `${<State>Arn}` hole for each. */
+export const workflows = {
+  'provision-tenant': ['ClaimTenant', 'PlaceTenant', 'ActivateTenant', 'ReleaseTenant'],
+  'prepare-placement': ['PrepareDatabase'],
+  'release-placement': ['ReleaseDatabase'],
+  'back-up-tenant': ['OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup'],
+  'back-up-fleet': ['ListDueTenants', 'OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup', 'SummariseBackups'],
+  'restore-tenant': [
+    'PlanRestore',
+    'StageRestore',
+    'CompareRestore',
+    'RequestApproval',
+    'SwapRestore',
+    'FinishRestore',
+    'UndoRestore',
+    'DiscardRestore',
+    'AbandonRestore',
+  ],
+  'deprovision-tenant': ['OpenOffboarding', 'VerifyGone', 'EraseTenant', 'AbandonOffboarding'],
+} as const satisfies Record<string, readonly StepName[]>;
+
+export type WorkflowName = keyof typeof workflows;
+
+/** Which machines a machine starts with `states:startExecution.sync:2`: holes `${<PascalName>MachineArn}` in its ASL. */
+export const nestedWorkflows = {
+  'provision-tenant': ['prepare-placement', 'release-placement'],
+  'restore-tenant': ['back-up-tenant'],
+  'deprovision-tenant': ['back-up-tenant', 'release-placement'],
+} as const satisfies Partial<Record<WorkflowName, readonly WorkflowName[]>>;
+
+/** Handlers that no machine calls: the intake behind the queue, the operator API behind HTTP, set-up at deployment. */
+export const functions = {
+  StartWorkflow: handler('intake/start-workflow', 30, ['registry', 'machines', 'dead-letters']),
+  OperatorApi: handler('operator-api', 30, ['registry', 'machines', 'bus', 'archive:read', 'dead-letters']),
+  RecordEvent: handler('intake/record-event', 30, ['registry']),
+  SetUp: handler('set-up', 300, ['registry', 'database:migrate', 'archive:read']),
+} as const satisfies Record<string, Handler>;
+
+export type FunctionName = StepName | keyof typeof functions;
+
+/** `tenantry-` + the machine's name: operators read it in the console, the intake derives ARNs from it. */
+export const machineName = (workflow: WorkflowName): string => `tenantry-${workflow}`;

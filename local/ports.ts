@@ -1,0 +1,48 @@
+import type { Readable } from 'node:stream';
+
+/** What a Lambda invocation answers; `functionError` is set when the handler threw, timed out or died. */
+export interface Invocation {
+  readonly payload: string;
+  readonly functionError?: 'Unhandled';
+}
+
+/** Runs a function by ARN with a JSON payload. Throws ServiceError (ResourceNotFoundException, TooManyRequestsException). */
+export interface FunctionInvoker {
+  invoke(functionArn: string, payload: string, options?: { signal?: AbortSignal }): Promise<Invocation>;
+}
+
+export interface BusEntry {
+  readonly EventBusName?: string;
+  readonly Source?: string;
+  readonly DetailType?: string;
+  readonly Detail?: string;
+  readonly Resources?: string[];
+  readonly Time?: Date;
+}
+
+export interface EventPublisher {
+  putEvents(entries: readonly BusEntry[]): Promise<{
+    FailedEntryCount: number;
+    Entries: { EventId?: string; ErrorCode?: string; ErrorMessage?: string }[];
+  }>;
+}
+
+export interface ObjectStore {
+  /** Throws ServiceError NoSuchKey or NoSuchBucket. */
+  get(bucket: string, key: string): Promise<Readable>;
+  put(bucket: string, key: string, body: string | Uint8Array): Promise<void>;
+  list(bucket: string, prefix: string): AsyncIterable<{ Key: string; Size: number; ETag: string; LastModified: string }>;
+}
+
+export interface QueueSender {
+  send(queueArn: string, body: string, attributes?: Readonly<Record<string, string>>): Promise<void>;
+}
+
+export interface ExecutionStarter {
+  start(stateMachineArn: string, input: string, name?: string): Promise<{ executionArn: string }>;
+}
+
+/** Delivers to any target ARN that a rule or a schedule may name: sqs queue, lambda function, states machine, event bus. */
+export interface TargetDelivery {
+  deliver(targetArn: string, payload: string, context: { source: 'rule' | 'schedule'; sourceArn: string }): Promise<void>;
+}
