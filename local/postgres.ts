@@ -1,8 +1,7 @@
-import { spawn, spawnSync } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import {
   chmodSync,
-  chownSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -11,13 +10,21 @@ import {
   renameSync,
   rmSync,
   statSync,
-  writeFileSync,
 } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type Account, barrier, serverAccount } from './postgres/account.ts';
 import { type Binaries, findBinaries } from './postgres/binaries.ts';
+import { checkVersion, initialise, readServerFile, writeServerFile } from './postgres/cluster.ts';
 import { freePort, isFree, portOwner } from './postgres/port.ts';
-import { isAlive, readPostmaster, servesDirectory, stopPostmaster, waitUntil } from './postgres/postmaster.ts';
+import {
+  accepts,
+  endOrphans,
+  isAlive,
+  readPostmaster,
+  servesDirectory,
+  stopPostmaster,
+  waitUntil,
+} from './postgres/postmaster.ts';
 
 export interface PostgresOptions {
   /** Everything of the server lives in here: `data/`, `server.json` (0600: superuser and port), `postgres.log`. */
@@ -40,12 +47,6 @@ export interface PostgresServer {
   kill(signal: NodeJS.Signals): void;
 }
 
-interface ServerFile {
-  readonly username: string;
-  readonly password: string;
-  readonly port?: number;
-}
-
 /** max_connections 200: 4 pooled databases with an app pool of 20, workers and walsenders fit with room to spare. */
 const defaults: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
@@ -64,17 +65,6 @@ const defaults: Readonly<Record<string, string>> = {
 /** After kill -9 of a postmaster its backends hold the shared memory for a moment: 4 to 5 attempts, 1.3 to 1.9 s were measured. */
 const startWithin = 15_000;
 
-const readServerFile = (directory: string): ServerFile | undefined => {
-  const file = join(directory, 'server.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as ServerFile) : undefined;
-};
-
-const writeServerFile = (directory: string, content: ServerFile): void => {
-  const file = join(directory, 'server.json');
-  writeFileSync(`${file}.new`, JSON.stringify(content), { mode: 0o600 });
-  renameSync(`${file}.new`, file);
-};
-
 const prepareDirectory = (directory: string, account: Account | undefined): void => {
   mkdirSync(directory, { recursive: true });
   if (account === undefined) return;
@@ -86,59 +76,6 @@ const prepareDirectory = (directory: string, account: Account | undefined): void
         `Run as an ordinary user, \`chmod o+x ${wall}\`, or choose a data directory elsewhere, such as below /var/tmp.`,
     );
   }
-};
-
-/** initdb into a side directory that is renamed at the end: a half-made cluster is never taken for a whole one. */
-const initialise = (directory: string, binaries: Binaries, account: Account | undefined, durable: boolean): void => {
-  const half = join(directory, 'data.new');
-  const passwordFile = join(directory, 'initdb-password');
-  const superuser = { username: 'postgres', password: randomBytes(24).toString('base64url') };
-  rmSync(half, { recursive: true, force: true });
-  mkdirSync(half, { mode: 0o700 });
-  writeFileSync(passwordFile, superuser.password, { mode: 0o600 });
-  if (account) {
-    chownSync(half, account.uid, account.gid);
-    chownSync(passwordFile, account.uid, account.gid);
-  }
-  const args = [
-    '-D',
-    half,
-    '-U',
-    superuser.username,
-    '--pwfile',
-    passwordFile,
-    '-A',
-    'scram-sha-256',
-    '-E',
-    'UTF8',
-    '--locale=C',
-  ];
-  const made = spawnSync(binaries.initdb, durable ? args : [...args, '--no-sync'], {
-    ...account,
-    cwd: directory,
-    env: { PATH: process.env['PATH'], ...binaries.environment },
-    encoding: 'utf8',
-  });
-  rmSync(passwordFile, { force: true });
-  if (made.error !== undefined || made.status !== 0) {
-    throw new Error(`initdb of ${half} failed: ${made.error?.message ?? `${made.stderr}${made.stdout}`.trim()}`, {
-      cause: made.error,
-    });
-  }
-  writeServerFile(directory, superuser);
-  renameSync(half, join(directory, 'data'));
-};
-
-const checkVersion = (data: string, binaries: Binaries): void => {
-  const made = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
-  const told = spawnSync(binaries.postgres, ['--version'], { env: { ...binaries.environment }, encoding: 'utf8' });
-  const version = /(\d+)(?:\.\d+|[a-z])/.exec(told.stdout)?.[1];
-  if (told.error === undefined && told.status === 0 && version === made) return;
-  throw new Error(
-    told.error || told.status !== 0
-      ? `${binaries.postgres} does not run: ${told.error?.message ?? told.stderr.trim()}`
-      : `${data} was made by PostgreSQL ${made}, but ${binaries.postgres} is version ${version}. Set TENANTRY_PG_BIN to a PostgreSQL ${made}, or remove the directory to start empty.`,
-  );
 };
 
 interface Attempt {
@@ -168,17 +105,19 @@ const attempt = async (
       ...account,
       cwd: directory,
       detached: true,
-      env: { PATH: process.env['PATH'], ...binaries.environment },
+      env: { PATH: process.env.PATH, ...binaries.environment },
       stdio: ['ignore', log, log],
     },
   );
   closeSync(log);
   let dead: string | undefined;
+  let waiting = true;
   child.once('error', (error) => {
     dead = error.message;
   });
   child.once('exit', () => {
-    dead ??= readFileSync(logFile).subarray(from).toString('utf8');
+    // Long after the start nobody asks any more, and the log may be gone with its directory.
+    if (waiting) dead ??= readFileSync(logFile).subarray(from).toString('utf8');
   });
   child.unref();
   const outcome = await waitUntil<Attempt>(() => {
@@ -186,6 +125,7 @@ const attempt = async (
     const running = readPostmaster(data);
     return running?.pid === child.pid && running?.status === 'ready' ? { pid: running.pid, said: '' } : undefined;
   }, 60_000);
+  waiting = false;
   if (outcome) return outcome;
   await stopPostmaster(child.pid ?? 0, data);
   throw new Error(
@@ -209,13 +149,15 @@ const start = async (
   for (;;) {
     const found = readPostmaster(data);
     if (found && servesDirectory(found.pid, data)) {
-      if (found.status === 'ready' && (options.port === undefined || options.port === found.port)) {
+      const wanted = options.port === undefined || options.port === found.port;
+      if (found.status === 'ready' && wanted && (await accepts(found.port)) && servesDirectory(found.pid, data)) {
         return { pid: found.pid, port: found.port, adopted: true };
       }
-      if (found.status === 'ready') await stopPostmaster(found.pid, data);
+      if (found.status === 'ready' && !wanted) await stopPostmaster(found.pid, data);
     } else {
       // The number in a stale lock file may belong to a stranger since a reboot; PostgreSQL would then refuse for ever.
       if (found && isAlive(found.pid)) rmSync(join(data, 'postmaster.pid'), { force: true });
+      endOrphans(data, end - performance.now() > 5000 ? 'SIGQUIT' : 'SIGKILL');
       const port =
         options.port ?? (remembered !== undefined && (await isFree(remembered)) ? remembered : await freePort());
       if (options.port !== undefined && !(await isFree(port))) throw portTaken(port);
@@ -231,7 +173,8 @@ const start = async (
         throw new Error(`PostgreSQL of ${data} did not start: ${said || 'it said nothing'}`);
       }
     }
-    if (performance.now() > end) {
+    const left = end - performance.now();
+    if (left < 0) {
       throw new Error(
         `PostgreSQL of ${data} did not start within ${startWithin / 1000} s: ${said || `pid ${found?.pid} is ${found?.status}`}`,
       );
@@ -251,7 +194,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<PostgresS
   prepareDirectory(directory, account);
   const binaries = findBinaries(directory, account);
   const data = join(directory, 'data');
-  if (!existsSync(data)) initialise(directory, binaries, account, options.settings?.['fsync'] !== 'off');
+  if (!existsSync(data)) initialise(directory, binaries, account, options.settings?.fsync !== 'off');
   checkVersion(data, binaries);
   const server = readServerFile(directory);
   if (!server)
@@ -271,4 +214,14 @@ export const startPostgres = async (options: PostgresOptions): Promise<PostgresS
       process.kill(pid, signal);
     },
   };
+};
+
+/**
+ * The directory for everything that Tenantry keeps on this machine: `<project>/.tenantry`, or `/var/tmp/tenantry-<hash>`
+ * when root runs a clone that the server's account cannot reach (below `/root` with mode 700).
+ */
+export const reachableHome = (projectRoot: string): string => {
+  const root = resolve(projectRoot);
+  if (barrier(root, serverAccount()) === undefined) return join(root, '.tenantry');
+  return `/var/tmp/tenantry-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
 };

@@ -1,6 +1,5 @@
-import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** The account that a server runs under. PostgreSQL refuses to run as root, so root hands over to `nobody`. */
 export interface Account {
@@ -30,14 +29,4 @@ export const barrier = (path: string, account: Account | undefined): string | un
     if (step === dirname(step)) break;
   }
   return steps.find((step) => existsSync(step) && !mayEnter(step, account));
-};
-
-/**
- * The directory for everything that Tenantry keeps on this machine: `<project>/.tenantry`, or `/var/tmp/tenantry-<hash>`
- * when root runs a clone that the server's account cannot reach (below `/root` with mode 700).
- */
-export const reachableHome = (projectRoot: string): string => {
-  const root = resolve(projectRoot);
-  if (barrier(root, serverAccount()) === undefined) return join(root, '.tenantry');
-  return `/var/tmp/tenantry-${createHash('sha256').update(root).digest('hex').slice(0, 8)}`;
 };

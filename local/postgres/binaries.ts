@@ -75,12 +75,12 @@ const configured = (directory: string): Binaries => {
 
 /**
  * The PostgreSQL programs: TENANTRY_PG_BIN when set, else those of the npm package. They are copied into `directory` (58 MB,
- * once per version) when the server's account cannot reach node_modules.
+ * once per version) when the server's account cannot reach node_modules. `installed` names another package's `native` folder.
  */
-export const findBinaries = (directory: string, account: Account | undefined): Binaries => {
-  const chosen = process.env['TENANTRY_PG_BIN'];
+export const findBinaries = (directory: string, account: Account | undefined, installed?: string): Binaries => {
+  const chosen = process.env.TENANTRY_PG_BIN;
   if (chosen) return configured(chosen);
-  const source = packaged();
+  const source = installed === undefined ? packaged() : { native: installed, version: 'installed' };
   let native = source.native;
   if (barrier(native, account) !== undefined) {
     const copy = join(directory, `postgresql-${source.version}`);

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
@@ -32,6 +33,34 @@ const commandLine = (pid: number): string => {
 /** True when `pid` is the postmaster of `data`, and not a process that got its number after a crash or a reboot. */
 export const servesDirectory = (pid: number, data: string): boolean =>
   isAlive(pid) && commandLine(pid).includes(`-D ${data} `);
+
+/** True when something accepts on 127.0.0.1:`port`: a postmaster that was just killed still has its number, but not its socket. */
+export const accepts = (port: number): Promise<boolean> =>
+  new Promise((done) => {
+    const socket = connect({ host: '127.0.0.1', port });
+    socket.once('error', () => done(false));
+    socket.once('connect', () => {
+      socket.destroy();
+      done(true);
+    });
+  });
+
+/**
+ * Ends the backends that a killed postmaster of `data` left behind. They hold the shared memory, and one in the middle of a long
+ * statement would do so for hours. Immediate shutdown is safe: the next start recovers from the log. Only Linux tells who they
+ * are (they work in the data directory); elsewhere the start waits for them.
+ */
+export const endOrphans = (data: string, signal: 'SIGQUIT' | 'SIGKILL'): void => {
+  if (process.platform !== 'linux') return;
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (readlinkSync(`/proc/${pid}/cwd`) === data && commandLine(Number(pid)).startsWith('postgres:'))
+        process.kill(Number(pid), signal);
+    } catch {
+      // The process ended while we looked, or is another user's.
+    }
+  }
+};
 
 /** Lines of postmaster.pid: 1 pid, 4 port, 8 status (padded). A file that is still being written has fewer. */
 export const readPostmaster = (data: string): Postmaster | undefined => {

@@ -1,0 +1,83 @@
+import { spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Account } from './account.ts';
+import type { Binaries } from './binaries.ts';
+
+/** `server.json` beside the data: the superuser's login and the port of the last start. */
+export interface ServerFile {
+  readonly username: string;
+  readonly password: string;
+  readonly port?: number;
+}
+
+export const readServerFile = (directory: string): ServerFile | undefined => {
+  const file = join(directory, 'server.json');
+  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as ServerFile) : undefined;
+};
+
+export const writeServerFile = (directory: string, content: ServerFile): void => {
+  const file = join(directory, 'server.json');
+  writeFileSync(`${file}.new`, JSON.stringify(content), { mode: 0o600 });
+  renameSync(`${file}.new`, file);
+};
+
+/** initdb into a side directory that is renamed at the end: a half-made cluster is never taken for a whole one. */
+export const initialise = (
+  directory: string,
+  binaries: Binaries,
+  account: Account | undefined,
+  durable: boolean,
+): void => {
+  const half = join(directory, 'data.new');
+  const passwordFile = join(directory, 'initdb-password');
+  const superuser = { username: 'postgres', password: randomBytes(24).toString('base64url') };
+  rmSync(half, { recursive: true, force: true });
+  mkdirSync(half, { mode: 0o700 });
+  writeFileSync(passwordFile, superuser.password, { mode: 0o600 });
+  if (account) {
+    chownSync(half, account.uid, account.gid);
+    chownSync(passwordFile, account.uid, account.gid);
+  }
+  const args = [
+    '-D',
+    half,
+    '-U',
+    superuser.username,
+    '--pwfile',
+    passwordFile,
+    '-A',
+    'scram-sha-256',
+    '-E',
+    'UTF8',
+    '--locale=C',
+  ];
+  const made = spawnSync(binaries.initdb, durable ? args : [...args, '--no-sync'], {
+    ...account,
+    cwd: directory,
+    env: { PATH: process.env.PATH, ...binaries.environment },
+    encoding: 'utf8',
+  });
+  rmSync(passwordFile, { force: true });
+  if (made.error !== undefined || made.status !== 0) {
+    throw new Error(`initdb of ${half} failed: ${made.error?.message ?? `${made.stderr}${made.stdout}`.trim()}`, {
+      cause: made.error,
+    });
+  }
+  writeServerFile(directory, superuser);
+  renameSync(half, join(directory, 'data'));
+};
+
+/** Throws when the programs do not run here, or are of another major version than the data. */
+export const checkVersion = (data: string, binaries: Binaries): void => {
+  const made = readFileSync(join(data, 'PG_VERSION'), 'utf8').trim();
+  const told = spawnSync(binaries.postgres, ['--version'], { env: { ...binaries.environment }, encoding: 'utf8' });
+  const version = /(\d+)(?:\.\d+|[a-z])/.exec(told.stdout)?.[1];
+  if (told.error === undefined && told.status === 0 && version === made) return;
+  throw new Error(
+    told.error || told.status !== 0
+      ? `${binaries.postgres} does not run: ${told.error?.message ?? told.stderr.trim()}`
+      : `${data} was made by PostgreSQL ${made}, but ${binaries.postgres} is version ${version}. Set TENANTRY_PG_BIN to a PostgreSQL ${made}, or remove the directory to start empty.`,
+  );
+};
