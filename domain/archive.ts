@@ -23,6 +23,13 @@ export const memberSchema = z.object({
   bytes: z.int().nonnegative(),
 });
 
+/** Reference rows that the archive's foreign keys may need: one object for all archives that saw the same rows. */
+export const referenceSchema = z.object({
+  /** Key in the archive bucket, named after the schema and the content; never under a tenant's prefix. */
+  key: z.string().startsWith('reference/'),
+  members: z.array(memberSchema),
+});
+
 /** `manifest.json` of one archive. Tables without a row of the tenant have no member; `tables` names all in scope. */
 export const manifestSchema = z.object({
   format: z.literal('tenantry-archive/1'),
@@ -41,11 +48,29 @@ export const manifestSchema = z.object({
   /** Root tables in scope with totals over their members. */
   tables: z.array(z.object({ table: z.string(), rows: z.int(), digest: z.string() })),
   members: z.array(memberSchema),
+  reference: referenceSchema.optional(),
   sequencesNote: z.string(),
 });
 
 export type ArchiveMember = z.infer<typeof memberSchema>;
 export type Manifest = z.infer<typeof manifestSchema>;
+export type ReferenceRows = z.infer<typeof referenceSchema>;
 
 /** `t/<tenant>/<backup>/`: the trailing slash keeps `acme` and `acme2` apart in IAM conditions and listings. */
 export const archivePrefix = (tenantId: string, backupId: string): string => `t/${tenantId}/${backupId}/`;
+
+export const manifestKey = (tenantId: string, backupId: string): string =>
+  `${archivePrefix(tenantId, backupId)}manifest.json`;
+
+/** What pg_dump writes after the rows of a table; a member ends with it, so that stock pg_restore reads it. */
+export const endOfData = '\\.\n\n\n';
+
+/** Objects that all archives of one schema version share. */
+export const schemaKeys = (fingerprint: string): { readonly toc: string; readonly dumpIds: string } => ({
+  toc: `schemas/${fingerprint}/toc.dat`,
+  dumpIds: `schemas/${fingerprint}/dump-ids.json`,
+});
+
+/** `schema.table` -> dump id of its rows in toc.dat. */
+export const dumpIdsSchema = z.record(z.string(), z.int().positive());
+export type DumpIds = z.infer<typeof dumpIdsSchema>;

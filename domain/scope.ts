@@ -43,3 +43,30 @@ export interface Scope {
 }
 
 export const tableName = (table: Pick<TenantTable, 'schema' | 'name'>): string => `${table.schema}.${table.name}`;
+
+/** Where the rows really are: the leaves of a partition tree, or the table itself. `schema.table` each. */
+export const leavesOf = (table: TenantTable): readonly string[] =>
+  table.leaves.length > 0 ? table.leaves : [tableName(table)];
+
+/** Columns that a COPY carries: generated ones are computed by the target. */
+export const copiedColumns = (table: Pick<TenantTable, 'columns'>): readonly Column[] =>
+  table.columns.filter((column) => !column.generated);
+
+/**
+ * Referenced tables before the tables that reference them, names break ties. A table of a reference cycle comes once all
+ * tables outside the cycle that it references are placed: inside a cycle no order exists, and a restore checks keys afterwards.
+ */
+export const inForeignKeyOrder = (tables: readonly TenantTable[]): TenantTable[] => {
+  const left = new Map(tables.map((table) => [tableName(table), table]));
+  const waits = (table: TenantTable): number =>
+    new Set(
+      table.foreignKeys.map((key) => key.references).filter((name) => name !== tableName(table) && left.has(name)),
+    ).size;
+  const ordered: TenantTable[] = [];
+  while (left.size > 0) {
+    const [name, table] = [...left].reduce((best, entry) => (waits(entry[1]) < waits(best[1]) ? entry : best));
+    left.delete(name);
+    ordered.push(table);
+  }
+  return ordered;
+};

@@ -1,0 +1,110 @@
+import type { Readable } from 'node:stream';
+import type { S3Client } from '@aws-sdk/client-s3';
+import { z } from 'zod';
+import {
+  type ArchiveMember,
+  archivePrefix,
+  type Manifest,
+  manifestKey,
+  manifestSchema,
+  type ReferenceRows,
+} from '../../domain/archive.ts';
+import { StepFailure } from '../../domain/errors.ts';
+import { readMember } from './member.ts';
+import { type Objects, openObjects } from './objects.ts';
+
+/** All archives of one bucket. */
+export interface Archive {
+  readonly bucket: string;
+  /** The bucket itself, for what is not an archive: reports, slices of a fleet, toc.dat. */
+  readonly objects: Objects;
+  /**
+   * The manifest of the archive that `backupId` wrote. BackupNotFound where there is none; ArchiveDamaged where it cannot be
+   * read or names another tenant or backup: an archive that was copied into a tenant's prefix is not that tenant's.
+   */
+  manifest(tenantId: string, backupId: string): Promise<Manifest>;
+  /** Whether an archive of that backup was completed: its manifest is written last. */
+  isComplete(tenantId: string, backupId: string): Promise<boolean>;
+  /** COPY text of one member without end mark; destroyed with ArchiveDamaged when length, SHA-256 or end do not fit. */
+  member(manifest: Pick<Manifest, 'tenantId' | 'backupId'>, member: ArchiveMember): Readable;
+  /** The same for reference rows. */
+  referenceMember(reference: ReferenceRows, member: ArchiveMember): Readable;
+  /** Completes an archive; false where another attempt of the same backup completed one first. */
+  complete(manifest: Manifest): Promise<boolean>;
+  /** Throws ArchiveDamaged unless every object that the manifest names is there in the length that its members need. */
+  inspect(manifest: Manifest): Promise<void>;
+  /** Deletes all objects of one backup; how many those were. */
+  remove(tenantId: string, backupId: string): Promise<number>;
+  /** Backup ids that have objects in the bucket, completed or not. */
+  list(tenantId: string): Promise<string[]>;
+}
+
+const parseManifest = (key: string, text: string): Manifest => {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (cause) {
+    throw new StepFailure('ArchiveDamaged', `${key} is not JSON; restore another backup`, { cause });
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new StepFailure(
+    'ArchiveDamaged',
+    `${key} is no manifest; restore another backup. ${z.prettifyError(parsed.error)}`,
+  );
+};
+
+/** Object -> bytes that it must at least have, by the members that lie in it. */
+const neededSizes = (manifest: Manifest): Map<string, number> => {
+  const prefix = archivePrefix(manifest.tenantId, manifest.backupId);
+  const needed = new Map<string, number>();
+  const need = (key: string, bytes: number) => needed.set(key, Math.max(bytes, needed.get(key) ?? 0));
+  for (const member of manifest.members) need(`${prefix}${member.object}`, member.offset + member.length);
+  for (const member of manifest.reference?.members ?? [])
+    need(manifest.reference?.key ?? '', member.offset + member.length);
+  return needed;
+};
+
+export const openArchive = ({ bucket, s3 }: { bucket: string; s3: S3Client }): Archive => {
+  const objects = openObjects(s3, bucket);
+  return {
+    bucket,
+    objects,
+    manifest: async (tenantId, backupId) => {
+      const key = manifestKey(tenantId, backupId);
+      const text = await objects.text(key);
+      if (text === undefined)
+        throw new StepFailure('BackupNotFound', `backup ${backupId} of tenant ${tenantId} has no manifest at ${key}`);
+      const manifest = parseManifest(key, text);
+      if (manifest.tenantId !== tenantId || manifest.backupId !== backupId)
+        throw new StepFailure(
+          'ArchiveDamaged',
+          `${key} is the manifest of backup ${manifest.backupId} of tenant ${manifest.tenantId}; restore another backup`,
+        );
+      return manifest;
+    },
+    isComplete: async (tenantId, backupId) => (await objects.size(manifestKey(tenantId, backupId))) !== undefined,
+    member: (manifest, member) =>
+      readMember(objects, `${archivePrefix(manifest.tenantId, manifest.backupId)}${member.object}`, member),
+    referenceMember: (reference, member) => readMember(objects, reference.key, member),
+    complete: (manifest) =>
+      objects.putNew(
+        manifestKey(manifest.tenantId, manifest.backupId),
+        JSON.stringify(manifestSchema.parse(manifest)),
+        'application/json',
+      ),
+    inspect: async (manifest) => {
+      for (const [key, needed] of neededSizes(manifest)) {
+        const size = await objects.size(key);
+        if (size === undefined || size < needed)
+          throw new StepFailure('ArchiveDamaged', `${key} has ${size ?? 'no'} bytes, its members need ${needed}`);
+      }
+    },
+    remove: (tenantId, backupId) => objects.remove(archivePrefix(tenantId, backupId)),
+    list: async (tenantId) => {
+      const ids = new Set<string>();
+      for await (const { key } of objects.list(`t/${tenantId}/`)) ids.add(key.split('/')[2] ?? '');
+      return [...ids];
+    },
+  };
+};
