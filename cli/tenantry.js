@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+// The CLI is TypeScript for Node 24; a host with an older Node runs it under the Node that the lockfile pins.
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const main = fileURLToPath(new URL('./main.ts', import.meta.url));
+if (Number.parseInt(process.versions.node, 10) >= 24) {
+  await import('./main.ts');
+} else {
+  const pinned = fileURLToPath(new URL('../node_modules/.bin/node', import.meta.url));
+  if (!existsSync(pinned)) {
+    console.error(`tenantry needs Node 24 (this is ${process.version}); run "npm ci" in the project, which brings it`);
+    process.exit(2);
+  }
+  const { status, signal } = spawnSync(pinned, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  process.exit(signal ? 130 : (status ?? 1));
+}

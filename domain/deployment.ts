@@ -1,0 +1,61 @@
+import { type FunctionName, functions, type Handler, type Reach, steps } from './workflows.ts';
+
+/** Names and patterns that the CDK app and the laptop deploy alike, so that what runs here is what is deployed there. */
+export const busName = 'tenantry';
+
+/** Source of the events that ask Tenantry for something. */
+export const requestSource = 'tenantry.saas';
+
+/** Source of the events in which Tenantry says what became of it. */
+export const resultSource = 'tenantry';
+
+/** Rule `requests`: what the intake queue gets. An unknown detail type is refused there, with its reason, never dropped here. */
+export const requestPattern = { source: [requestSource] };
+
+/** Rule `journal`: what the event recorder gets. */
+export const journalPattern = { source: [requestSource, resultSource] };
+
+/** How often SQS hands a message out before it goes to the dead-letter queue; a bad event goes there at once. */
+export const maxReceives = 5;
+
+/** Seconds a received message stays hidden: six times the intake's time-out, as AWS advises for event source mappings. */
+export const intakeVisibilitySeconds = 180;
+
+/** Key prefix of the hosted app's migrations in the archive bucket: `schema/001-chat.sql`. */
+export const appSchemaPrefix = 'schema/';
+
+/** Everything that a handler's environment may hold; each handler gets what its reach needs and nothing else. */
+export interface Environment {
+  readonly REGISTRY_HOST: string;
+  readonly REGISTRY_PORT: string;
+  readonly REGISTRY_DATABASE: string;
+  readonly REGISTRY_SECRET_ID: string;
+  readonly ARCHIVE_BUCKET: string;
+  readonly BUS_NAME: string;
+  readonly STATE_MACHINE_ARN_PREFIX: string;
+  readonly DEAD_LETTER_QUEUE_URL: string;
+}
+
+const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
+  registry: ['REGISTRY_HOST', 'REGISTRY_PORT', 'REGISTRY_DATABASE', 'REGISTRY_SECRET_ID'],
+  'archive:read': ['ARCHIVE_BUCKET'],
+  'archive:write': ['ARCHIVE_BUCKET'],
+  'database:provision': [],
+  'database:backup': [],
+  'database:restore': [],
+  'database:migrate': [],
+  machines: ['STATE_MACHINE_ARN_PREFIX'],
+  bus: ['BUS_NAME'],
+  'dead-letters': ['DEAD_LETTER_QUEUE_URL'],
+};
+
+/** The environment of one handler: the variables of everything in its reach. */
+export const environmentOf = (handler: Handler, all: Environment): Record<string, string> =>
+  Object.fromEntries(handler.reach.flatMap((reach) => variables[reach].map((name) => [name, all[name]])));
+
+/** Every deployed function by name, steps and others. */
+export const allFunctions: Readonly<Record<FunctionName, Handler>> = { ...steps, ...functions };
+
+/** `tenantry-` + kebab of the handler's name, the function's name in Lambda. */
+export const functionName = (name: FunctionName): string =>
+  `tenantry-${name.replaceAll(/(?<!^)([A-Z])/g, '-$1').toLowerCase()}`;

@@ -1,0 +1,80 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative, resolve } from 'node:path';
+import { expect, test } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+
+/** Room -> what its files may import: other rooms, and packages (null: any). */
+const law: Readonly<Record<string, { rooms: readonly string[]; packages: readonly RegExp[] | null }>> = {
+  domain: { rooms: [], packages: [/^zod$/] },
+  adapters: { rooms: ['domain'], packages: [/^@aws-sdk\//, /^@smithy\//, /^pg/, /^node:/, /^zod$/] },
+  lambdas: {
+    rooms: ['domain', 'adapters'],
+    packages: [
+      /^@middy\//,
+      /^@aws-lambda-powertools\//,
+      /^zod$/,
+      /^hono/,
+      /^node:/,
+      /^pg$/,
+      /^aws-lambda$/,
+      /^@aws-sdk\//,
+    ],
+  },
+  lib: { rooms: ['domain'], packages: [/^aws-cdk-lib/, /^constructs$/, /^cdk-nag$/, /^node:/] },
+  'app-kit': { rooms: ['domain'], packages: [/^pg$/, /^node:/, /^zod$/, /^@aws-sdk\/client-secrets-manager$/] },
+  'sample-app': { rooms: ['app-kit'], packages: [/^hono/, /^@hono\//, /^node:/, /^pg/, /^zod$/] },
+  local: { rooms: ['domain'], packages: null },
+  cli: { rooms: ['domain', 'local'], packages: [/^commander$/, /^node:/] },
+  'state-machines': { rooms: ['domain', 'local'], packages: null },
+};
+
+const filesOf = (room: string): string[] =>
+  readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(root, room, file));
+
+const importsOf = (file: string): string[] =>
+  [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+
+const roomOf = (file: string): string => relative(root, file).split('/')[0]!;
+
+for (const [room, allowed] of Object.entries(law)) {
+  test(`${room} imports only what the law of the house allows`, () => {
+    const files = filesOf(room);
+    expect(files.length).toBeGreaterThan(0);
+    const broken = files.flatMap((file) =>
+      importsOf(file)
+        .filter((name) => {
+          if (!name.startsWith('.'))
+            return allowed.packages !== null && !allowed.packages.some((rule) => rule.test(name));
+          const target = roomOf(resolve(dirname(file), name));
+          return target !== room && !allowed.rooms.includes(target);
+        })
+        .map((name) => `${relative(root, file)} imports ${name}`),
+    );
+    expect(broken).toEqual([]);
+  });
+}
+
+test('a workflow of the lambdas imports no other workflow, only its own folder and step.ts', () => {
+  const broken = filesOf('lambdas').flatMap((file) =>
+    importsOf(file)
+      .filter((name) => name.startsWith('.'))
+      .map((name) => relative(join(root, 'lambdas'), resolve(dirname(file), name)))
+      .filter((target) => !target.startsWith('..') && target !== 'step.ts')
+      .filter((target) => {
+        const own = relative(join(root, 'lambdas'), file);
+        const folder = own.includes('/') ? own.split('/')[0] : own.replace(/\.ts$/, '');
+        return target.split('/')[0] !== folder;
+      })
+      .map((target) => `${relative(root, file)} imports lambdas/${target}`),
+  );
+  expect(broken).toEqual([]);
+});
+
+test('no room is called utils, helpers, common or misc, and nothing is exported by default', () => {
+  const all = Object.keys(law).flatMap(filesOf);
+  expect(all.filter((file) => /(^|\/)(utils?|helpers?|common|misc)(\/|\.ts$)/.test(relative(root, file)))).toEqual([]);
+  expect(all.filter((file) => /^export default /m.test(readFileSync(file, 'utf8')))).toEqual([]);
+});
