@@ -1,0 +1,95 @@
+import type { ClientBase, Pool } from 'pg';
+
+/** What every part of the registry needs of PostgreSQL: the same inside and outside a transaction. */
+export interface Sql {
+  query<Row extends object = Record<string, unknown>>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Runs `work` in one READ COMMITTED transaction; a throw rolls back. Inside a transaction it is a savepoint. */
+  transaction<Result>(work: (sql: Sql) => Promise<Result>): Promise<Result>;
+}
+
+const run = async <Row extends object>(
+  client: Pick<ClientBase, 'query'>,
+  text: string,
+  values: readonly unknown[] = [],
+): Promise<Row[]> => (await client.query<Row & Record<string, unknown>>(text, [...values])).rows;
+
+const savepoints = (client: ClientBase, depth: number): Sql => ({
+  query: (text, values) => run(client, text, values),
+  transaction: async (work) => {
+    const name = `step_${depth}`;
+    await client.query(`SAVEPOINT ${name}`);
+    try {
+      const result = await work(savepoints(client, depth + 1));
+      await client.query(`RELEASE SAVEPOINT ${name}`);
+      return result;
+    } catch (error) {
+      await client.query(`ROLLBACK TO SAVEPOINT ${name}`);
+      throw error;
+    }
+  },
+});
+
+const transact = async <Result>(client: ClientBase, work: (sql: Sql) => Promise<Result>): Promise<Result> => {
+  await client.query('BEGIN');
+  try {
+    const result = await work(savepoints(client, 1));
+    await client.query('COMMIT');
+    return result;
+  } catch (error) {
+    // The connection may be what failed: its own error must not hide the first one.
+    await client.query('ROLLBACK').catch(() => undefined);
+    throw error;
+  }
+};
+
+/** One client as Sql; the caller ends the client and shares it with nobody while a transaction is open. */
+export const clientSql = (client: ClientBase): Sql => ({
+  query: (text, values) => run(client, text, values),
+  transaction: (work) => transact(client, work),
+});
+
+/** A pool as Sql. A client whose transaction failed on the connection itself is thrown away by pg-pool. */
+export const poolSql = (pool: Pool): Sql => ({
+  query: (text, values) => run(pool, text, values),
+  transaction: async (work) => {
+    const client = await pool.connect();
+    try {
+      const result = await transact(client, work);
+      client.release();
+      return result;
+    } catch (error) {
+      client.release(isConnectionLost(error));
+      throw error;
+    }
+  },
+});
+
+/** SQLSTATE of an error from pg, undefined for anything else. */
+export const sqlState = (error: unknown): string | undefined => {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
+};
+
+const socketCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+]);
+const lostMessage =
+  /Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|not queryable/;
+
+/** The connection itself is gone or never came: 57P01-57P05 (server going down or up), class 08, sockets, pg's own time-outs. */
+export const isConnectionLost = (error: unknown): boolean => {
+  if (error instanceof AggregateError) return error.errors.some(isConnectionLost);
+  const code = sqlState(error);
+  if (code !== undefined && (/^57P0/.test(code) || /^08/.test(code) || socketCodes.has(code))) return true;
+  return error instanceof Error && lostMessage.test(error.message);
+};
+
+/** Connection lost, or the server asked to come again: too many connections, deadlock, serialisation, lock time-out. */
+export const isUnavailable = (error: unknown): boolean =>
+  isConnectionLost(error) || ['53300', '40P01', '40001', '55P03'].includes(sqlState(error) ?? '');

@@ -1,0 +1,36 @@
+import type { CellLoad } from '../../domain/placement.ts';
+import type { DatabasePlace } from '../postgres/connection.ts';
+import type { Sql } from '../postgres/sql.ts';
+
+/** A shared database server (and later cluster) with a capacity; it is a DatabasePlace, so `databases.connect` takes it. */
+export type Cell = CellLoad & DatabasePlace;
+
+export interface Cells {
+  get(id: string): Promise<Cell | undefined>;
+  list(): Promise<Cell[]>;
+  /** Adds a cell or changes its place and capacity; `open` stays as it is. */
+  upsert(cell: Omit<Cell, 'used' | 'open'>): Promise<void>;
+  /** Waits for and holds the cell's row until the transaction ends: placements into one cell come one after another. */
+  lock(id: string): Promise<void>;
+}
+
+const select = `
+  SELECT c.id, c.region, c.host, c.port, c.database, c.secret_prefix AS "secretPrefix", c.capacity, c.open,
+    (SELECT count(*)::integer FROM placements p WHERE p.cell_id = c.id) AS used
+  FROM cells c`;
+
+export const openCells = (sql: Sql): Cells => ({
+  get: async (id) => (await sql.query<Cell>(`${select} WHERE c.id = $1`, [id]))[0],
+  list: () => sql.query<Cell>(`${select} ORDER BY c.id`),
+  upsert: async (cell) => {
+    await sql.query(
+      `INSERT INTO cells (id, region, host, port, database, secret_prefix, capacity) VALUES ($1, $2, $3, $4, $5, $6, $7)
+       ON CONFLICT (id) DO UPDATE SET region = excluded.region, host = excluded.host, port = excluded.port,
+         database = excluded.database, secret_prefix = excluded.secret_prefix, capacity = excluded.capacity, updated_at = now()`,
+      [cell.id, cell.region, cell.host, cell.port, cell.database, cell.secretPrefix, cell.capacity],
+    );
+  },
+  lock: async (id) => {
+    await sql.query('SELECT FROM cells WHERE id = $1 FOR UPDATE', [id]);
+  },
+});

@@ -1,0 +1,71 @@
+import { StepFailure } from '../../domain/errors.ts';
+import type { Sql } from '../postgres/sql.ts';
+
+export interface Lease {
+  readonly tenantId: string;
+  readonly holder: string | null;
+  /** Grows with every change of holder and never shrinks; every effect of the holder carries it. */
+  readonly fence: number;
+  readonly expiresAt: Date;
+}
+
+export interface Leases {
+  /**
+   * Takes the tenant's lease for `seconds`, or renews it with the same fence where `holder` has it already.
+   * Throws TenantBusy while another operation holds it, StaleOperation when the holder has ended.
+   */
+  hold(request: { tenantId: string; holder: string; seconds: number }): Promise<{ fence: number }>;
+  /** Frees the lease where `holder` has it; anything else is left alone. The fence stays for the next holder to exceed. */
+  release(request: { tenantId: string; holder: string }): Promise<void>;
+  get(tenantId: string): Promise<Lease | undefined>;
+}
+
+/**
+ * One statement decides. The row lock of the upsert orders contenders; the lock on the holder's operation makes "has ended"
+ * final: an end that commits first is seen, a later one waits. NO KEY UPDATE and not SHARE, because two attempts of one
+ * step that both share the row and then both end the operation would deadlock.
+ */
+const holdLease = `
+  WITH operation AS MATERIALIZED (
+    SELECT ended_at FROM operations WHERE id = $2 FOR NO KEY UPDATE
+  )
+  INSERT INTO leases AS lease (tenant_id, holder, fence, expires_at)
+  SELECT $1, $2, 1, now() + make_interval(secs => $3)
+  WHERE NOT EXISTS (SELECT FROM operation WHERE ended_at IS NOT NULL)
+  ON CONFLICT (tenant_id) DO UPDATE SET
+    fence = lease.fence + CASE WHEN lease.holder = excluded.holder THEN 0 ELSE 1 END,
+    holder = excluded.holder,
+    expires_at = excluded.expires_at
+  WHERE lease.holder IS NULL OR lease.holder = excluded.holder OR lease.expires_at <= now()
+  RETURNING fence`;
+
+export const openLeases = (sql: Sql): Leases => ({
+  hold: async ({ tenantId, holder, seconds }) => {
+    const [held] = await sql.query<{ fence: number }>(holdLease, [tenantId, holder, seconds]);
+    if (held) return held;
+    const [why] = await sql.query<{ ended: string | null; other: string | null; until: Date | null }>(
+      `SELECT (SELECT status FROM operations WHERE id = $2 AND ended_at IS NOT NULL) AS ended,
+         (SELECT holder FROM leases WHERE tenant_id = $1) AS other, (SELECT expires_at FROM leases WHERE tenant_id = $1) AS until`,
+      [tenantId, holder],
+    );
+    if (why?.ended)
+      throw new StepFailure('StaleOperation', `operation ${holder} has already ${why.ended}; start a new one`);
+    throw new StepFailure(
+      'TenantBusy',
+      `tenant ${tenantId} is held by operation ${why?.other ?? 'that just let go'} until ${why?.until?.toISOString() ?? 'now'}; wait or stop it`,
+    );
+  },
+  release: async ({ tenantId, holder }) => {
+    await sql.query('UPDATE leases SET holder = NULL, expires_at = now() WHERE tenant_id = $1 AND holder = $2', [
+      tenantId,
+      holder,
+    ]);
+  },
+  get: async (tenantId) =>
+    (
+      await sql.query<Lease>(
+        'SELECT tenant_id AS "tenantId", holder, fence, expires_at AS "expiresAt" FROM leases WHERE tenant_id = $1',
+        [tenantId],
+      )
+    )[0],
+});

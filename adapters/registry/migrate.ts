@@ -1,0 +1,38 @@
+import type { Sql } from '../postgres/sql.ts';
+import { migration001 } from './migrations/001-registry.ts';
+
+export interface Migration {
+  readonly name: string;
+  readonly sql: string;
+}
+
+/** In the order in which they run. One that has run anywhere is never changed again. */
+export const migrations: readonly Migration[] = [migration001];
+
+/**
+ * Brings the registry's schema up to date; answers the names of the migrations that ran. Of many callers at once one
+ * migrates and the others wait. All of them commit together: a crash leaves the old schema whole.
+ * Throws when the database knows a migration that this release does not: it belongs to a newer one.
+ */
+export const migrateRegistry = async (sql: Sql, list: readonly Migration[] = migrations): Promise<string[]> => {
+  const ran: string[] = [];
+  await sql.transaction(async (within) => {
+    await within.query('SELECT pg_advisory_xact_lock(7002, 0)');
+    await within.query(
+      'CREATE TABLE IF NOT EXISTS migrations (name text PRIMARY KEY, ran_at timestamptz NOT NULL DEFAULT now())',
+    );
+    const known = new Set(
+      (await within.query<{ name: string }>('SELECT name FROM migrations')).map(({ name }) => name),
+    );
+    const strange = [...known].filter((name) => !list.some((migration) => migration.name === name));
+    if (strange.length > 0)
+      throw new Error(`registry has migrations ${strange.join(', ')} of a newer release; deploy that release or later`);
+    for (const { name, sql: text } of list) {
+      if (known.has(name)) continue;
+      await within.query(text);
+      await within.query('INSERT INTO migrations (name) VALUES ($1)', [name]);
+      ran.push(name);
+    }
+  });
+  return ran;
+};

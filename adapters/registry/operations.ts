@@ -1,0 +1,137 @@
+import { StepFailure } from '../../domain/errors.ts';
+import type { Operation, OperationStatus } from '../../domain/operation.ts';
+import type { WorkflowName } from '../../domain/workflows.ts';
+import type { Sql } from '../postgres/sql.ts';
+
+export interface NewOperation {
+  readonly id: string;
+  readonly kind: WorkflowName;
+  readonly tenantId?: string | undefined;
+  readonly executionArn: string;
+  readonly input: object;
+  readonly requestedBy?: string | undefined;
+  /** The operation that started this one, e.g. the restore of a safety backup. */
+  readonly parent?: string | undefined;
+}
+
+export interface OperationFailure {
+  readonly reason: string;
+  readonly failedStep: string;
+  readonly error: string;
+  /** What to record when the operation failed before it could be opened. */
+  readonly kind: WorkflowName;
+  readonly tenantId?: string | undefined;
+  readonly executionArn?: string | undefined;
+}
+
+export interface OperationFilter {
+  readonly tenantId?: string | undefined;
+  readonly status?: OperationStatus | undefined;
+  readonly kind?: string | undefined;
+  /** Sequence of the last one seen; newest come first. */
+  readonly before?: number | undefined;
+  readonly limit: number;
+}
+
+export interface Operations {
+  /** Records that the operation runs. A repeat answers the recorded one; throws StaleOperation when that has ended. */
+  open(operation: NewOperation): Promise<Operation>;
+  /** Ends it well. A repeat changes nothing; throws StaleOperation when it has failed already. */
+  succeed(id: string, outcome?: object): Promise<void>;
+  /** Ends it badly, opened or not. The first reason stays; throws StaleOperation when it has succeeded already. */
+  fail(id: string, failure: OperationFailure): Promise<void>;
+  /** Parks it until somebody answers; `token` is the task token to answer with. Throws StaleOperation when it has ended. */
+  awaitApproval(id: string, token: string): Promise<void>;
+  /** Takes the token out, exactly once, and sets the operation running: two operators cannot both answer. */
+  takeApproval(id: string): Promise<string | undefined>;
+  get(id: string): Promise<Operation | undefined>;
+  list(filter: OperationFilter): Promise<(Operation & { readonly sequence: number })[]>;
+}
+
+const columns = `id, sequence, kind, tenant_id AS "tenantId", execution_arn AS "executionArn", status, input, outcome, reason,
+  failed_step AS "failedStep", error, requested_by AS "requestedBy", parent, started_at AS "startedAt", ended_at AS "endedAt"`;
+
+const stale = (id: string, status: string): StepFailure =>
+  new StepFailure('StaleOperation', `operation ${id} has already ${status}; start a new one`);
+
+export const openOperations = (sql: Sql): Operations => {
+  const get = async (id: string): Promise<Operation | undefined> =>
+    (await sql.query<Operation>(`SELECT ${columns} FROM operations WHERE id = $1`, [id]))[0];
+  // The ending step is among them until its own end is noted, which overwrites this.
+  const closeSteps = (within: Sql, id: string): Promise<unknown> =>
+    within.query(
+      `UPDATE steps SET status = 'lost', ended_at = clock_timestamp(), error = 'no end was reported'
+       WHERE operation_id = $1 AND status = 'running'`,
+      [id],
+    );
+  return {
+    open: async ({ id, kind, tenantId, executionArn, input, requestedBy, parent }) => {
+      await sql.query(
+        `INSERT INTO operations (id, kind, tenant_id, execution_arn, input, requested_by, parent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
+        [id, kind, tenantId, executionArn, JSON.stringify(input), requestedBy, parent],
+      );
+      const operation = await get(id);
+      if (!operation || operation.endedAt) throw stale(id, operation?.status ?? 'gone');
+      return operation;
+    },
+    succeed: (id, outcome = {}) =>
+      sql.transaction(async (within) => {
+        const [ended] = await within.query(
+          `UPDATE operations SET status = 'succeeded', outcome = $2, approval_token = NULL, ended_at = clock_timestamp()
+           WHERE id = $1 AND ended_at IS NULL RETURNING id`,
+          [id, JSON.stringify(outcome)],
+        );
+        if (ended) return void (await closeSteps(within, id));
+        const [known] = await within.query<{ status: string }>('SELECT status FROM operations WHERE id = $1', [id]);
+        if (known?.status !== 'succeeded') throw stale(id, known?.status ?? 'been lost');
+      }),
+    fail: (id, failure) =>
+      sql.transaction(async (within) => {
+        await within.query(
+          `INSERT INTO operations AS o (id, kind, tenant_id, execution_arn, status, reason, failed_step, error, ended_at)
+           VALUES ($1, $2, $3, $4, 'failed', $5, $6, $7, clock_timestamp())
+           ON CONFLICT (id) DO UPDATE SET status = 'failed', reason = excluded.reason, failed_step = excluded.failed_step,
+             error = excluded.error, approval_token = NULL, ended_at = excluded.ended_at WHERE o.ended_at IS NULL`,
+          [
+            id,
+            failure.kind,
+            failure.tenantId,
+            failure.executionArn ?? '',
+            failure.reason,
+            failure.failedStep,
+            failure.error,
+          ],
+        );
+        const [known] = await within.query<{ status: string }>('SELECT status FROM operations WHERE id = $1', [id]);
+        if (known?.status !== 'failed') throw stale(id, known?.status ?? 'been lost');
+        await closeSteps(within, id);
+      }),
+    awaitApproval: async (id, token) => {
+      const [parked] = await sql.query(
+        `UPDATE operations SET status = 'awaiting-approval', approval_token = $2
+         WHERE id = $1 AND ended_at IS NULL RETURNING id`,
+        [id, token],
+      );
+      if (!parked) throw stale(id, 'ended');
+    },
+    takeApproval: async (id) => {
+      const [taken] = await sql.query<{ token: string }>(
+        `UPDATE operations o SET status = 'running', approval_token = NULL
+         FROM (SELECT id, approval_token AS token FROM operations WHERE id = $1 AND status = 'awaiting-approval' FOR UPDATE) waiting
+         WHERE o.id = waiting.id RETURNING waiting.token`,
+        [id],
+      );
+      return taken?.token;
+    },
+    get,
+    list: ({ tenantId, status, kind, before, limit }) =>
+      sql.query(
+        `SELECT ${columns} FROM operations
+         WHERE ($1::text IS NULL OR tenant_id = $1) AND ($2::text IS NULL OR status = $2) AND ($3::text IS NULL OR kind = $3)
+           AND ($4::bigint IS NULL OR sequence < $4)
+         ORDER BY sequence DESC LIMIT $5`,
+        [tenantId, status, kind, before, limit],
+      ),
+  };
+};

@@ -1,0 +1,48 @@
+import type { Sql } from '../postgres/sql.ts';
+import { type Audit, openAudit } from './audit.ts';
+import { type Cells, openCells } from './cells.ts';
+import { type Events, openEvents } from './events.ts';
+import { type Journal, openJournal } from './journal.ts';
+import { type Leases, openLeases } from './leases.ts';
+import { type Operations, openOperations } from './operations.ts';
+import { openPlacements, type Placements } from './placements.ts';
+import { openRoutes, type Routes } from './routes.ts';
+import { openTenants, type Tenants } from './tenants.ts';
+
+export interface RegistryParts {
+  readonly tenants: Tenants;
+  readonly placements: Placements;
+  readonly cells: Cells;
+  readonly leases: Leases;
+  readonly operations: Operations;
+  readonly journal: Journal;
+  readonly routes: Routes;
+  readonly audit: Audit;
+  readonly events: Events;
+}
+
+/** The control database by its nouns. */
+export interface Registry extends RegistryParts {
+  /**
+   * Runs `work` in one transaction: a step holds the lease first and then changes what it must, so that an effect of an
+   * operation that lost its lease or has ended cannot commit.
+   */
+  transaction<Result>(work: (registry: RegistryParts) => Promise<Result>): Promise<Result>;
+}
+
+const parts = (sql: Sql): RegistryParts => ({
+  tenants: openTenants(sql),
+  placements: openPlacements(sql),
+  cells: openCells(sql),
+  leases: openLeases(sql),
+  operations: openOperations(sql),
+  journal: openJournal(sql),
+  routes: openRoutes(sql),
+  audit: openAudit(sql),
+  events: openEvents(sql),
+});
+
+export const openRegistry = (sql: Sql): Registry => ({
+  ...parts(sql),
+  transaction: (work) => sql.transaction((within) => work(parts(within))),
+});

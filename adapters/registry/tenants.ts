@@ -1,0 +1,149 @@
+import { StepFailure } from '../../domain/errors.ts';
+import type { Isolation, Tier } from '../../domain/placement.ts';
+import type { TenantStatus } from '../../domain/tenant.ts';
+import { type Sql, sqlState } from '../postgres/sql.ts';
+
+export interface Tenant {
+  readonly id: string;
+  readonly status: TenantStatus;
+  readonly plan: string;
+  readonly tier: Tier | null;
+  readonly isolation: Isolation | null;
+  readonly region: string | null;
+  readonly name: string | null;
+  readonly adminEmail: string | null;
+  readonly adminName: string | null;
+  readonly customDomain: string | null;
+  /** The operation whose claim made the tenant. */
+  readonly claimedBy: string;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  /** Until then the slug of a deprovisioned tenant is given to nobody. */
+  readonly reservedUntil: Date | null;
+}
+
+export interface Claim {
+  readonly id: string;
+  readonly operation: string;
+  readonly plan: string;
+  readonly region?: string | undefined;
+  readonly name?: string | undefined;
+  readonly adminEmail?: string | undefined;
+  readonly adminName?: string | undefined;
+  readonly customDomain?: string | undefined;
+}
+
+export interface Tenants {
+  /**
+   * Makes the tenant, status `provisioning`. A repeat by the same operation answers the same; of many operations that
+   * claim one slug at once exactly one wins, the others get TenantExists. Slugs of deprovisioned tenants are free again
+   * after `reservedUntil`.
+   */
+  claim(claim: Claim): Promise<Tenant>;
+  /** Undoes the claim of `operation` while the tenant is still provisioning: the slug is free at once. False: not its claim. */
+  drop(id: string, operation: string): Promise<boolean>;
+  get(id: string): Promise<Tenant | undefined>;
+  /** Like `get`; throws TenantNotFound. */
+  require(id: string): Promise<Tenant>;
+  /** By id, ascending, after the cursor. */
+  list(filter: { status?: TenantStatus | undefined; after?: string | undefined; limit: number }): Promise<Tenant[]>;
+  /** Changes the status; throws TenantNotReady unless it is one of `from` (or `to` already: a repeat). */
+  move(id: string, from: readonly TenantStatus[], to: Exclude<TenantStatus, 'deprovisioned'>): Promise<Tenant>;
+  place(id: string, tier: Tier, isolation: Isolation): Promise<void>;
+  /** Status `deprovisioned`: personal data is gone, the row stays as the tombstone that reserves the slug. */
+  erase(id: string, reservedUntil: Date): Promise<void>;
+}
+
+const columns = `id, status, plan, tier, isolation, region, name, admin_email AS "adminEmail", admin_name AS "adminName",
+  custom_domain AS "customDomain", claimed_by AS "claimedBy", created_at AS "createdAt", updated_at AS "updatedAt",
+  reserved_until AS "reservedUntil"`;
+
+const claimTenant = `
+  INSERT INTO tenants AS tenant (id, status, claimed_by, plan, region, name, admin_email, admin_name, custom_domain)
+  VALUES ($1, 'provisioning', $2, $3, $4, $5, $6, $7, $8)
+  ON CONFLICT (id) DO UPDATE SET status = 'provisioning', claimed_by = excluded.claimed_by, plan = excluded.plan,
+    region = excluded.region, name = excluded.name, admin_email = excluded.admin_email, admin_name = excluded.admin_name,
+    custom_domain = excluded.custom_domain, reserved_until = NULL, updated_at = now()
+  WHERE (tenant.claimed_by = excluded.claimed_by AND tenant.status = 'provisioning')
+     OR (tenant.status = 'deprovisioned' AND tenant.reserved_until <= now())
+  RETURNING ${columns}`;
+
+export const openTenants = (sql: Sql): Tenants => {
+  const get = async (id: string): Promise<Tenant | undefined> =>
+    (await sql.query<Tenant>(`SELECT ${columns} FROM tenants WHERE id = $1`, [id]))[0];
+  const require = async (id: string): Promise<Tenant> => {
+    const tenant = await get(id);
+    if (!tenant) throw new StepFailure('TenantNotFound', `tenant ${id} is not in the registry; check the id`);
+    return tenant;
+  };
+  return {
+    claim: async (claim) => {
+      const [tenant] = await sql
+        .query<Tenant>(claimTenant, [
+          claim.id,
+          claim.operation,
+          claim.plan,
+          claim.region,
+          claim.name,
+          claim.adminEmail,
+          claim.adminName,
+          claim.customDomain,
+        ])
+        .catch((error: unknown) => {
+          if (sqlState(error) !== '23505') throw error;
+          throw new StepFailure('TenantExists', `customDomain ${claim.customDomain} belongs to another tenant`, {
+            cause: error,
+          });
+        });
+      if (tenant) return tenant;
+      const other = await get(claim.id);
+      const until = other?.reservedUntil ? ` and its name is reserved until ${other.reservedUntil.toISOString()}` : '';
+      throw new StepFailure(
+        'TenantExists',
+        `tenantId ${claim.id} is taken: the tenant is ${other?.status ?? 'being made'}${until}; choose another one`,
+      );
+    },
+    drop: async (id, operation) =>
+      (
+        await sql.query(
+          `DELETE FROM tenants WHERE id = $1 AND claimed_by = $2 AND status IN ('provisioning', 'failed') RETURNING id`,
+          [id, operation],
+        )
+      ).length > 0,
+    get,
+    require,
+    list: ({ status, after, limit }) =>
+      sql.query(
+        `SELECT ${columns} FROM tenants WHERE ($1::text IS NULL OR status = $1) AND ($2::text IS NULL OR id > $2)
+         ORDER BY id LIMIT $3`,
+        [status, after, limit],
+      ),
+    move: async (id, from, to) => {
+      const [tenant] = await sql.query<Tenant>(
+        `UPDATE tenants SET status = $2, updated_at = now() WHERE id = $1 AND status = ANY($3) RETURNING ${columns}`,
+        [id, to, [...from, to]],
+      );
+      if (tenant) return tenant;
+      const { status } = await require(id);
+      throw new StepFailure(
+        'TenantNotReady',
+        `tenant ${id} is ${status}; to become ${to} it must be ${from.join(' or ')}`,
+      );
+    },
+    place: async (id, tier, isolation) => {
+      await sql.query('UPDATE tenants SET tier = $2, isolation = $3, updated_at = now() WHERE id = $1', [
+        id,
+        tier,
+        isolation,
+      ]);
+    },
+    erase: async (id, reservedUntil) => {
+      await sql.query(
+        `UPDATE tenants SET status = 'deprovisioned', name = NULL, admin_email = NULL, admin_name = NULL,
+           custom_domain = NULL, region = NULL, updated_at = now(), reserved_until = coalesce(reserved_until, $2)
+         WHERE id = $1`,
+        [id, reservedUntil],
+      );
+    },
+  };
+};

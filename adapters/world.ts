@@ -1,0 +1,98 @@
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { SFNClient } from '@aws-sdk/client-sfn';
+import { SQSClient } from '@aws-sdk/client-sqs';
+import { requestSource } from '../domain/deployment.ts';
+import { type Archive, openArchive } from './archive/archive.ts';
+import { type Bus, openBus } from './bus.ts';
+import { type DeadLetters, openDeadLetters } from './dead-letters.ts';
+import { type Machines, openMachines } from './machines.ts';
+import { type Databases, openDatabases, openRegistryConnection, type RegistryPlace } from './postgres/connection.ts';
+import { openRegistry, type Registry } from './registry/registry.ts';
+import { openSecrets, type Secrets } from './secrets.ts';
+
+/** Everything a handler can reach, opened on first use: a step that needs the registry alone opens nothing else. */
+export interface World {
+  readonly registry: Registry;
+  readonly databases: Databases;
+  readonly archive: Archive;
+  readonly machines: Machines;
+  readonly bus: Bus;
+  readonly deadLetters: DeadLetters;
+  readonly secrets: Secrets;
+  /** Where the registry is; set-up logs in there with another secret. */
+  readonly registryPlace: RegistryPlace;
+  readonly now: () => Date;
+  /** Ends the kept connections; only processes that outlive their work (tests, the laptop) need it. */
+  close(): Promise<void>;
+}
+
+const once = <Value>(open: () => Value): (() => Value) => {
+  let opened: { readonly value: Value } | undefined;
+  return () => {
+    opened ??= { value: open() };
+    return opened.value;
+  };
+};
+
+/**
+ * The world that an environment describes. A variable is read when its member is first used: each handler has only the
+ * variables of its reach. Throws then, naming the variable. Endpoint, region and credentials are read by the SDK.
+ */
+export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
+  const variable = (name: string): string => {
+    const value = env[name];
+    if (!value) throw new Error(`environment variable ${name} is not set; give the handler the reach that brings it`);
+    return value;
+  };
+  const secrets = once(() => openSecrets(new SecretsManagerClient({})));
+  const registryPlace = once(() => ({
+    host: variable('REGISTRY_HOST'),
+    port: Number(variable('REGISTRY_PORT')),
+    database: variable('REGISTRY_DATABASE'),
+    secretId: variable('REGISTRY_SECRET_ID'),
+  }));
+  let closeRegistry = async (): Promise<void> => undefined;
+  const registry = once(() => {
+    const connection = openRegistryConnection(registryPlace(), secrets());
+    closeRegistry = connection.close;
+    return openRegistry(connection);
+  });
+  const databases = once(() => openDatabases(secrets()));
+  // Path style: the laptop has no host names for buckets, and AWS takes both.
+  const archive = once(() =>
+    openArchive({ bucket: variable('ARCHIVE_BUCKET'), s3: new S3Client({ forcePathStyle: true }) }),
+  );
+  const machines = once(() => openMachines(new SFNClient({}), variable('STATE_MACHINE_ARN_PREFIX')));
+  const bus = once(() => openBus(new EventBridgeClient({}), variable('BUS_NAME'), requestSource));
+  const deadLetters = once(() => openDeadLetters(new SQSClient({}), variable('DEAD_LETTER_QUEUE_URL')));
+  return {
+    get registry() {
+      return registry();
+    },
+    get databases() {
+      return databases();
+    },
+    get archive() {
+      return archive();
+    },
+    get machines() {
+      return machines();
+    },
+    get bus() {
+      return bus();
+    },
+    get deadLetters() {
+      return deadLetters();
+    },
+    get secrets() {
+      return secrets();
+    },
+    get registryPlace() {
+      return registryPlace();
+    },
+    now: () => new Date(),
+    close: () => closeRegistry(),
+  };
+};

@@ -1,0 +1,1 @@
+export type TenantStatus = 'provisioning' | 'active' | 'suspended' | 'deprovisioning' | 'deprovisioned' | 'failed';
