@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { newTenantId, profile, tenantId } from './tenant.ts';
+import type { WorkflowName } from './workflows.ts';
+
+/** Detail of every request: who asked, and the id under which a repeat is known. Without one the bus event's id counts. */
+const request = {
+  eventId: z.string().min(1).max(200).optional(),
+  requestedBy: z.string().max(200).optional(),
+};
+
+const rowsSchema = z
+  .object({
+    table: z.string().min(1),
+    keys: z
+      .array(z.union([z.string(), z.number(), z.array(z.union([z.string(), z.number()])).min(1)]))
+      .min(1)
+      .optional(),
+    where: z.string().min(1).optional(),
+  })
+  .refine(({ keys, where }) => (keys === undefined) !== (where === undefined), 'give either keys or where');
+
+/** Scope and target of a restore, as an event, an API call and a hand-written execution input all give it. */
+export const restoreRequest = {
+  asOf: z.string().min(1).optional(),
+  backupId: z.string().min(1).optional(),
+  tables: z.array(z.string().min(1)).min(1).optional(),
+  rows: rowsSchema.optional(),
+  into: z.enum(['copy', 'in-place']).optional(),
+  approval: z.enum(['required', 'given']).optional(),
+  dryRun: z.boolean().optional(),
+  reason: z.string().max(1_000).optional(),
+};
+
+export const offboardRequest = {
+  graceSeconds: z
+    .int()
+    .min(0)
+    .max(30 * 86_400)
+    .optional(),
+  reason: z.string().max(1_000).optional(),
+};
+
+/** Requests by detail type (source `tenantry.saas`): what they must say and which workflow answers. */
+export const requests = {
+  TenantSignedUp: {
+    workflow: 'provision-tenant',
+    verb: 'provision',
+    detail: z.object({ ...request, tenantId: newTenantId, ...profile }),
+  },
+  TenantBackupRequested: {
+    workflow: 'back-up-tenant',
+    verb: 'back-up',
+    detail: z.object({ ...request, tenantId, reason: z.string().max(1_000).optional() }),
+  },
+  TenantRestoreRequested: {
+    workflow: 'restore-tenant',
+    verb: 'restore',
+    detail: z.object({ ...request, tenantId, ...restoreRequest }),
+  },
+  TenantOffboarded: {
+    workflow: 'deprovision-tenant',
+    verb: 'deprovision',
+    detail: z.object({ ...request, tenantId, ...offboardRequest }),
+  },
+} as const satisfies Record<string, { workflow: WorkflowName; verb: string; detail: z.ZodType }>;
+
+export type RequestType = keyof typeof requests;
+
+/** Known names that no workflow answers in this release; refused with that reason, not as unknown. */
+export const laterRequests: readonly string[] = [
+  'TenantPlanChanged',
+  'TenantMoveRequested',
+  'TenantSuspended',
+  'TenantResumed',
+  'ReleasePublished',
+];
+
+const result = { tenantId: z.string(), operation: z.string() };
+const succeeded = z.object({ ...result, outcome: z.string() });
+const failed = z.object({
+  ...result,
+  outcome: z.literal('failed'),
+  reason: z.string(),
+  failedStep: z.string(),
+  error: z.string(),
+});
+
+/** Results by detail type (source `tenantry`): every operation ends in exactly one. */
+export const results = {
+  TenantProvisioned: succeeded.extend({
+    plan: z.string(),
+    tier: z.string(),
+    isolation: z.string(),
+    cell: z.string(),
+    url: z.string(),
+  }),
+  TenantProvisioningFailed: failed,
+  TenantBackedUp: succeeded.extend({ backups: z.array(z.object({ tenantId: z.string(), backupId: z.string() })) }),
+  TenantBackupFailed: failed,
+  TenantRestored: succeeded.extend({ restoreId: z.string(), backupId: z.string() }),
+  TenantRestoreUndone: succeeded,
+  TenantRestoreFailed: failed,
+  TenantDeprovisioned: succeeded,
+  TenantDeprovisioningFailed: failed,
+  FleetBackedUp: z.object({ operation: z.string(), tenants: z.int(), sealed: z.int(), failed: z.int() }),
+} as const satisfies Record<string, z.ZodType>;
+
+/** JSON Schema (draft 2020-12) of every event's detail, by detail type. */
+export const eventSchemas = (): Record<string, object> =>
+  Object.fromEntries([
+    ...Object.entries(requests).map(([name, { detail }]) => [name, z.toJSONSchema(detail, { io: 'input' })] as const),
+    ...Object.entries(results).map(([name, detail]) => [name, z.toJSONSchema(detail)] as const),
+  ]);
+
+/** A request that passed: what to start, with what input; `eventId` is what makes it one request. */
+export interface AcceptedRequest {
+  readonly detailType: RequestType;
+  readonly eventId: string;
+  readonly workflow: WorkflowName;
+  readonly verb: string;
+  readonly tenantId: string;
+  /** Without `eventId`: the same request under another bus id must give the same input, byte for byte. */
+  readonly input: Readonly<Record<string, unknown>>;
+}
+
+export type ReadRequest =
+  | { readonly accepted: AcceptedRequest }
+  | { readonly refused: string; readonly detailType?: string };
+
+const envelope = z.object({ id: z.string().min(1), 'detail-type': z.string(), detail: z.unknown() });
+
+/** Step Functions takes 262,144 bytes of input; the first step adds operation and execution, about 300 bytes. */
+const longestInput = 200_000;
+
+const describe = (error: z.ZodError, at: string): string =>
+  error.issues
+    .map(({ path, message }) => {
+      const field = [at, ...path].filter((part) => part !== '').join('.');
+      return `${field} ${message}`;
+    })
+    .join('; ');
+
+/** Judges a bus event as it was delivered: a request to start, or the reason why it is refused for good. Total. */
+export const readRequest = (event: unknown): ReadRequest => {
+  const outer = envelope.safeParse(event);
+  if (!outer.success) return { refused: `not an EventBridge event: ${describe(outer.error, '')}` };
+  const { id, 'detail-type': detailType, detail } = outer.data;
+  if (laterRequests.includes(detailType))
+    return { refused: `detail-type ${detailType} is not supported yet by this release`, detailType };
+  if (!Object.hasOwn(requests, detailType))
+    return {
+      refused: `detail-type ${detailType} is unknown; known are ${Object.keys(requests).join(', ')}`,
+      detailType,
+    };
+  const { workflow, verb, detail: schema } = requests[detailType as RequestType];
+  const parsed = schema.safeParse(detail);
+  if (!parsed.success) return { refused: `${detailType}: ${describe(parsed.error, 'detail')}`, detailType };
+  const { eventId = id, ...input } = parsed.data;
+  const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
+  if (bytes > longestInput)
+    return {
+      refused: `${detailType}: detail has ${bytes} bytes; at most ${longestInput} fit into an execution`,
+      detailType,
+    };
+  return {
+    accepted: { detailType: detailType as RequestType, eventId, workflow, verb, tenantId: parsed.data.tenantId, input },
+  };
+};
