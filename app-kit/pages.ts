@@ -39,7 +39,8 @@ export const unknownHostPage = (host: string): Page =>
 
 /** The page of a TenancyFailure, with Retry-After where trying again is safe. The message stays in the log: it may name servers. */
 export const failurePage = (failure: TenancyFailure): Page => {
-  const headers = failure.retryAfter === undefined ? {} : { 'Retry-After': String(failure.retryAfter) };
+  const headers: Record<string, string> =
+    failure.retryAfter === undefined ? {} : { 'Retry-After': String(failure.retryAfter) };
   if (failure.name === 'TenantNotFound') return page(404, 'No such place', 'This organisation is not here any more.');
   if (failure.name === 'TenantSuspended')
     return page(503, 'Suspended', 'This organisation is suspended. Ask its administrator.', headers);

@@ -124,14 +124,14 @@ CREATE VIEW stream_summary WITH (security_invoker = true) AS
 INSERT INTO emoji_catalogue VALUES ('thumbs_up', '👍'), ('heart', '❤'), ('tada', '🎉'), ('eyes', '👀'), ('check', '✔');
 
 -- The hook of docs/app-contract.md: called in the tenant's own transaction when Tenantry prepares the tenant; safe to repeat.
-CREATE FUNCTION tenant_created(tenant_id text, profile jsonb) RETURNS void
+CREATE FUNCTION tenant_created(tenant text, profile jsonb) RETURNS void
 LANGUAGE plpgsql SET search_path = pg_catalog, public, pg_temp AS $$
 DECLARE
-  owner bigint;
+  founder bigint;
 BEGIN
-  INSERT INTO realms (tenant_id, name) VALUES ($1, coalesce($2 ->> 'name', $1)) ON CONFLICT DO NOTHING;
+  INSERT INTO realms (tenant_id, name) VALUES (tenant, coalesce(profile ->> 'name', tenant)) ON CONFLICT DO NOTHING;
   INSERT INTO users (tenant_id, email, full_name)
-    VALUES ($1, coalesce($2 ->> 'adminEmail', 'owner@' || $1 || '.example'), coalesce($2 ->> 'adminName', 'Owner'))
-    ON CONFLICT (tenant_id, email) DO NOTHING RETURNING id INTO owner;
-  INSERT INTO streams (tenant_id, name, created_by) VALUES ($1, 'general', owner) ON CONFLICT (tenant_id, name) DO NOTHING;
+    VALUES (tenant, lower(coalesce(profile ->> 'adminEmail', 'owner@' || tenant || '.example')), coalesce(profile ->> 'adminName', 'Owner'))
+    ON CONFLICT (tenant_id, email) DO NOTHING RETURNING id INTO founder;
+  INSERT INTO streams (tenant_id, name, created_by) VALUES (tenant, 'general', founder) ON CONFLICT (tenant_id, name) DO NOTHING;
 END $$;
