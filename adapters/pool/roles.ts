@@ -1,0 +1,47 @@
+import type { ClientBase } from 'pg';
+import { ident, literal } from '../postgres/identifier.ts';
+import type { Credentials } from '../secrets.ts';
+import type { PoolLogins } from './schema.ts';
+
+export type PoolCredentials = Readonly<Record<keyof PoolLogins, Credentials>>;
+
+export const loginsOf = (credentials: PoolCredentials): PoolLogins => ({
+  app: credentials.app.username,
+  provision: credentials.provision.username,
+  backup: credentials.backup.username,
+  restore: credentials.restore.username,
+});
+
+/** Attributes are set again at every set-up: a hand that gave the app BYPASSRLS once must not outlive it. */
+const attributes = (role: keyof PoolLogins): string =>
+  `LOGIN NOINHERIT NOCREATEDB NOCREATEROLE NOREPLICATION ${role === 'backup' ? 'BYPASSRLS' : 'NOBYPASSRLS'}`;
+
+const writeLogin = async (client: ClientBase, role: keyof PoolLogins, { username, password }: Credentials) => {
+  const { rows } = await client.query<{ super: boolean }>('SELECT rolsuper AS super FROM pg_roles WHERE rolname = $1', [
+    username,
+  ]);
+  if (rows[0]?.super)
+    throw new RangeError(`login ${username} of role ${role} is a superuser; keep another username in its secret`);
+  const verb = rows.length > 0 ? 'ALTER' : 'CREATE';
+  await client.query(`${verb} ROLE ${ident(username)} ${attributes(role)} PASSWORD ${literal(password)}`);
+};
+
+/**
+ * Creates or renews the four logins of a pooled database and what they may do in it as a whole. `provision` and `restore`
+ * may switch triggers off for a transaction (PostgreSQL 15's SET ON PARAMETER), which otherwise takes a superuser:
+ * deleting or inserting a tenant's rows in batches is impossible while its foreign keys fire.
+ */
+export const writeLogins = async (client: ClientBase, credentials: PoolCredentials): Promise<void> => {
+  // Roles belong to the whole server: two set-ups of two of its databases would both create them.
+  await client.query('SELECT pg_advisory_xact_lock(7003, 2)');
+  for (const role of ['app', 'provision', 'backup', 'restore'] as const)
+    await writeLogin(client, role, credentials[role]);
+  const { app, provision, backup, restore } = loginsOf(credentials);
+  const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name');
+  const database = ident(rows[0]?.name ?? '');
+  await client.query(`
+    REVOKE CONNECT, CREATE ON DATABASE ${database} FROM PUBLIC;
+    GRANT CONNECT ON DATABASE ${database} TO ${[app, provision, backup, restore].map(ident).join(', ')};
+    GRANT CREATE ON DATABASE ${database} TO ${ident(restore)};
+    GRANT SET ON PARAMETER session_replication_role TO ${ident(provision)}, ${ident(restore)};`);
+};
