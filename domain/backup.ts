@@ -1,0 +1,90 @@
+import type { ArchiveMember } from './archive.ts';
+import { type Plan, planNamed } from './plans.ts';
+
+export const backupKinds = ['manual', 'scheduled', 'safety', 'final'] as const;
+export type BackupKind = (typeof backupKinds)[number];
+
+/** `open`: its operation is at work. `dumped`: the archive is written. Only `sealed` ones exist for a restore. */
+export type BackupStatus = 'open' | 'dumped' | 'sealed' | 'failed' | 'deleted';
+
+/** Digests of all members of an archive, comparable with those of another snapshot of the same schema and server. */
+export interface Digests {
+  readonly algorithm: ArchiveMember['algorithm'];
+  /** PostgreSQL's major version: the hash functions behind record-v1 may change with it. */
+  readonly major: number;
+  /** `schema.table` of the leaf -> rows and digest; leaves without rows are left out. */
+  readonly tables: Readonly<Record<string, readonly [rows: number, digest: string]>>;
+}
+
+/** The record of one backup of one tenant. */
+export interface Backup {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly operationId: string;
+  readonly kind: BackupKind;
+  readonly status: BackupStatus;
+  readonly cell: string;
+  /** Time of the snapshot, ISO 8601 UTC with microseconds; null until dumped. */
+  readonly takenAt: string | null;
+  readonly rows: number | null;
+  /** Compressed bytes of the members. */
+  readonly bytes: number | null;
+  readonly schemaFingerprint: string | null;
+  readonly digests: Digests | null;
+  /** The earlier backup whose objects this one points to, because not a row had changed since. */
+  readonly sameAs: string | null;
+  /** Id under which the archive lies: `sameAs`, or the backup's own. Readers open `archive.manifest(tenantId, archiveId)`. */
+  readonly archiveId: string;
+  readonly reason: string | null;
+  readonly openedAt: Date;
+  readonly sealedAt: Date | null;
+}
+
+/** True when both were taken of the same rows: same tables, counts and digests, by the same hash functions. */
+export const sameDigests = (a: Digests, b: Digests): boolean => {
+  if (a.algorithm !== b.algorithm || a.major !== b.major) return false;
+  const names = Object.keys(a.tables);
+  if (names.length !== Object.keys(b.tables).length) return false;
+  return names.every((name) => {
+    const [mine, other] = [a.tables[name], b.tables[name]];
+    return mine?.[0] === other?.[0] && mine?.[1] === other?.[1];
+  });
+};
+
+/**
+ * Seconds after which a tenant of that plan is due. Half the interval: a schedule fires a little early or late, and a backup
+ * that was taken 23 h 59 min ago by yesterday's run must not make today's skip the tenant.
+ */
+export const dueAfterSeconds = (plan: Pick<Plan, 'backupEverySeconds'>): number => plan.backupEverySeconds / 2;
+
+export interface BackupAge {
+  readonly tenantId: string;
+  readonly cell: string;
+  readonly plan: string;
+  /** Of the newest sealed backup; null when there is none. */
+  readonly takenAt: Date | null;
+}
+
+/** Whether a tenant's newest sealed backup is too old for its plan. */
+export const isDue = ({ plan, takenAt }: BackupAge, now: Date): boolean =>
+  takenAt === null || now.getTime() - takenAt.getTime() >= dueAfterSeconds(planNamed(plan)) * 1_000;
+
+/** Tenants of one cell that are dumped under one snapshot. */
+export interface BackupSlice {
+  readonly cell: string;
+  readonly tenantIds: readonly string[];
+}
+
+/** At 15 ms for a small tenant, 200 take 3 s: a snapshot that short holds vacuum back nowhere. */
+const sliceSize = 200;
+
+/** Due tenants by cell, at most 200 a slice, the longest without a backup first. */
+export const slicesOf = (due: readonly BackupAge[]): BackupSlice[] => {
+  const byAge = due.toSorted((a, b) => (a.takenAt?.getTime() ?? 0) - (b.takenAt?.getTime() ?? 0));
+  return [...Map.groupBy(byAge, ({ cell }) => cell)].flatMap(([cell, tenants]) =>
+    Array.from({ length: Math.ceil(tenants.length / sliceSize) }, (_, slice) => ({
+      cell,
+      tenantIds: tenants.slice(slice * sliceSize, (slice + 1) * sliceSize).map(({ tenantId }) => tenantId),
+    })),
+  );
+};
