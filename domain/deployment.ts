@@ -44,7 +44,8 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
   'database:backup': [],
   'database:restore': [],
   'database:migrate': [],
-  machines: ['STATE_MACHINE_ARN_PREFIX'],
+  'machines:start': ['STATE_MACHINE_ARN_PREFIX'],
+  'machines:operate': ['STATE_MACHINE_ARN_PREFIX'],
   bus: ['BUS_NAME'],
   'dead-letters': ['DEAD_LETTER_QUEUE_URL'],
 };

@@ -7,7 +7,8 @@ export type Reach =
   | 'database:backup'
   | 'database:restore'
   | 'database:migrate'
-  | 'machines'
+  | 'machines:start'
+  | 'machines:operate'
   | 'bus'
   | 'dead-letters';
 
@@ -49,7 +50,9 @@ export const steps = {
   ListDueTenants: handler('backup/list-due-tenants', 120, ['registry', 'archive:write']),
   SummariseBackups: handler('backup/summarise-backups', 60, ['registry']),
   PlanRestore: handler('restore/plan-restore', 60, ['registry', 'archive:read', 'database:restore']),
-  StageRestore: handler('restore/stage-restore', 840, ['registry', 'archive:read', 'database:restore'], { memory: 1024 }),
+  StageRestore: handler('restore/stage-restore', 840, ['registry', 'archive:read', 'database:restore'], {
+    memory: 1024,
+  }),
   CompareRestore: handler('restore/compare-restore', 300, ['registry', 'archive:write', 'database:restore']),
   RequestApproval: handler('restore/request-approval', 30, ['registry']),
   SwapRestore: handler('restore/swap-restore', 300, ['registry', 'database:restore']),
@@ -97,8 +100,8 @@ export const nestedWorkflows = {
 
 /** Handlers that no machine calls: the intake behind the queue, the operator API behind HTTP, set-up at deployment. */
 export const functions = {
-  StartWorkflow: handler('intake/start-workflow', 30, ['registry', 'machines', 'dead-letters']),
-  OperatorApi: handler('operator-api', 30, ['registry', 'machines', 'bus', 'archive:read', 'dead-letters']),
+  StartWorkflow: handler('intake/start-workflow', 30, ['registry', 'machines:start', 'dead-letters']),
+  OperatorApi: handler('operator-api', 30, ['registry', 'machines:start', 'machines:operate', 'bus', 'dead-letters']),
   RecordEvent: handler('intake/record-event', 30, ['registry']),
   SetUp: handler('set-up', 300, ['registry', 'database:migrate', 'archive:read']),
 } as const satisfies Record<string, Handler>;

@@ -1,0 +1,108 @@
+import { CfnPolicy, CfnRole } from 'aws-cdk-lib/aws-iam';
+import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
+import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
+import { type Stack, Validations } from 'aws-cdk-lib/core';
+import type { Construct, IConstruct } from 'constructs';
+import { machineName, type WorkflowName, workflows } from '../domain/workflows.ts';
+
+interface Acknowledgement {
+  readonly rule: string;
+  readonly reason: string;
+  /** Which constructs it is about; a rule that breaks anywhere else still fails the synthesis. */
+  readonly about: (construct: IConstruct) => boolean;
+}
+
+const isOfCdk = ({ node }: IConstruct): boolean =>
+  node.path.includes('Custom::CDKBucketDeployment') || node.path.includes('SetUpProvider/framework');
+
+const isPolicy = (construct: IConstruct): boolean => construct instanceof CfnPolicy;
+
+const isRole = (construct: IConstruct): boolean => construct instanceof CfnRole;
+
+const isFunction = (construct: IConstruct): boolean => construct instanceof CfnFunction;
+
+const acknowledgements: readonly Acknowledgement[] = [
+  {
+    rule: 'Serverless-LambdaDLQ',
+    reason:
+      "Step Functions invokes the steps synchronously and catches their failures; queue readers have the queue's own dead-letter queue. Nothing invokes these functions asynchronously, so a function DLQ would never receive anything.",
+    about: isFunction,
+  },
+  {
+    rule: 'Serverless-LambdaEventSourceMappingDestination',
+    reason:
+      'An on-failure destination of a mapping is for streams; SQS has the redrive policy to the dead-letter queue instead.',
+    about: ({ node }) => node.path.includes('SqsEventSource'),
+  },
+  {
+    rule: 'Serverless-SQSRedrivePolicy',
+    reason: 'This is the dead-letter queue itself: an alarm watches it and `tenantry event replay` empties it.',
+    about: ({ node }) => node.path.includes('Events/DeadLetters'),
+  },
+  ...[
+    'Serverless-LambdaTracing',
+    'Serverless-LambdaLatestVersion',
+    'Serverless-LambdaDefaultMemorySize',
+    'AwsSolutions-L1',
+  ].map((rule) => ({
+    rule,
+    reason:
+      'A function that CDK itself brings for the deployment (schema files, set-up resource); its settings are not ours to choose and it runs only while a stack is deployed.',
+    about: isOfCdk,
+  })),
+  {
+    rule: 'AwsSolutions-SMG4',
+    reason:
+      "Role passwords are rotated by running set-up again with a new secret value: a rotation function alone would change the secret and not the login role. Logins are reachable from the functions' security group only.",
+    about: (construct) => construct instanceof CfnSecret,
+  },
+  ...[
+    'AwsSolutions-IAM5[Resource::TenantryPlatform:ExportsOutputFnGetAttArchiveDA4CB258ArnBE8F3792/*]',
+    'AwsSolutions-IAM5[Resource::TenantryPlatform:ExportsOutputFnGetAttArchiveDA4CB258ArnBE8F3792/fleet/*]',
+  ].map((rule) => ({
+    rule,
+    reason:
+      'Archives of all tenants lie in one bucket under t/<tenant>/, written and read by the same steps; actions are named one by one and the resource is bound to that bucket.',
+    about: isPolicy,
+  })),
+  ...(Object.keys(workflows) as WorkflowName[]).flatMap((workflow) =>
+    [':*', '/*'].map((end) => ({
+      rule: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:states:<region>:<AWS::AccountId>:execution:${machineName(workflow)}${end}]`,
+      reason:
+        'Executions get their names when they start; the resource is bound to the one machine and the actions are named.',
+      about: isPolicy,
+    })),
+  ),
+  {
+    rule: 'AwsSolutions-IAM5[Resource::*]',
+    reason:
+      'X-Ray (PutTraceSegments, PutTelemetryRecords) and the log delivery of Step Functions take no resource in IAM.',
+    about: isPolicy,
+  },
+  ...[
+    'AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<region>/*]',
+    'AwsSolutions-IAM5[Resource::<SetUpC1410E3B.Arn>:*]',
+    'AwsSolutions-IAM5[Action::s3:GetBucket*]',
+    'AwsSolutions-IAM5[Action::s3:GetObject*]',
+    'AwsSolutions-IAM5[Action::s3:List*]',
+    'AwsSolutions-IAM5[Action::s3:DeleteObject*]',
+    'AwsSolutions-IAM5[Action::s3:Abort*]',
+  ].map((rule) => ({
+    rule,
+    reason: 'Grants that CDK writes for its own deployment functions, used only while a stack is deployed.',
+    about: isOfCdk,
+  })),
+  ...['AWSLambdaBasicExecutionRole', 'AWSLambdaVPCAccessExecutionRole'].map((policy) => ({
+    rule: `AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/service-role/${policy}]`,
+    reason: 'What a function in a VPC needs to write its log and get its network interface, and nothing more.',
+    about: isRole,
+  })),
+];
+
+/** Acknowledges each finding at the construct that it is about, with its reason; anything else fails the synthesis. */
+export const acknowledge = (stack: Stack): void => {
+  for (const construct of stack.node.findAll())
+    for (const { rule, reason, about } of acknowledgements)
+      if (about(construct))
+        Validations.of(construct as Construct).acknowledge({ id: rule.replace('<region>', stack.region), reason });
+};

@@ -1,0 +1,40 @@
+import type { Node } from 'constructs';
+
+/** What an operator may choose at `cdk deploy -c name=value`; every value has a default that works. */
+export interface Parameters {
+  readonly region: string;
+  /** S3 Object Lock on the archive bucket: archives cannot be deleted by anyone before their time. Only at creation. */
+  readonly objectLock: boolean;
+  /** Days that Object Lock keeps an archive. */
+  readonly lockDays: number;
+  /** Aurora capacity units of each cluster, smallest and largest. */
+  readonly minCapacity: number;
+  readonly maxCapacity: number;
+  /** Tenants that the shared cell takes. */
+  readonly cellCapacity: number;
+  /** Address that alarms go to; without one the topic has no subscriber. */
+  readonly alarmEmail: string | undefined;
+}
+
+const positive = (name: string, value: unknown, standard: number): number => {
+  if (value === undefined) return standard;
+  const number = Number(value);
+  if (!Number.isFinite(number) || number <= 0)
+    throw new Error(`context ${name} is "${String(value)}": give a number above 0, such as -c ${name}=${standard}`);
+  return number;
+};
+
+/** @throws Error naming the context key, its value and the fix. */
+export const readParameters = (node: Node): Parameters => {
+  const context = (name: string): unknown => node.tryGetContext(name);
+  const email = context('alarmEmail');
+  return {
+    region: String(context('region') ?? 'eu-central-1'),
+    objectLock: String(context('objectLock') ?? 'false') === 'true',
+    lockDays: positive('lockDays', context('lockDays'), 35),
+    minCapacity: positive('minCapacity', context('minCapacity'), 0.5),
+    maxCapacity: positive('maxCapacity', context('maxCapacity'), 16),
+    cellCapacity: positive('cellCapacity', context('cellCapacity'), 1000),
+    alarmEmail: email === undefined ? undefined : String(email),
+  };
+};

@@ -1,0 +1,102 @@
+import type { IEventBus } from 'aws-cdk-lib/aws-events';
+import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
+import type { IQueue } from 'aws-cdk-lib/aws-sqs';
+import { Stack } from 'aws-cdk-lib/core';
+import type { Environment } from '../domain/deployment.ts';
+import { machineName, type Reach, type WorkflowName, workflows } from '../domain/workflows.ts';
+import type { SharedPlatform } from './shared-platform.ts';
+
+/** The real things behind the words of a handler's reach. */
+export interface Places {
+  readonly platform: SharedPlatform;
+  readonly bus: IEventBus;
+  readonly deadLetters: IQueue;
+}
+
+const statesArn = (bus: IEventBus, kind: 'stateMachine' | 'execution', name: string): string => {
+  const { partition, region, account } = Stack.of(bus);
+  return `arn:${partition}:states:${region}:${account}:${kind}:${name}`;
+};
+
+/** The values behind `domain/deployment.ts`'s environment, as tokens of this deployment. */
+export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Environment => ({
+  REGISTRY_HOST: platform.registry.cluster.clusterEndpoint.hostname,
+  REGISTRY_PORT: String(platform.registry.cluster.clusterEndpoint.port),
+  REGISTRY_DATABASE: platform.registry.database,
+  REGISTRY_SECRET_ID: `${platform.registry.secretPrefix}/control`,
+  ARCHIVE_BUCKET: platform.archive.bucketName,
+  BUS_NAME: bus.eventBusName,
+  STATE_MACHINE_ARN_PREFIX: statesArn(bus, 'stateMachine', 'tenantry-'),
+  DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
+});
+
+const machineNames = (Object.keys(workflows) as WorkflowName[]).map(machineName);
+
+const allow = (target: IFunction, actions: string[], resources: string[]): void =>
+  target.addToRolePolicy(new PolicyStatement({ actions, resources }));
+
+const grants: Readonly<Record<Reach, (target: IFunction, places: Places) => void>> = {
+  registry: (target, { platform }) => grantSecret(target, platform.registry.secrets, 'control'),
+  'archive:read': (target, { platform }) => {
+    allow(target, ['s3:ListBucket'], [platform.archive.bucketArn]);
+    allow(target, ['s3:GetObject', 's3:GetObjectVersion'], [platform.archive.arnForObjects('*')]);
+  },
+  'archive:write': (target, places) => {
+    grants['archive:read'](target, places);
+    allow(
+      target,
+      ['s3:PutObject', 's3:DeleteObject', 's3:AbortMultipartUpload', 's3:ListMultipartUploadParts'],
+      [places.platform.archive.arnForObjects('*')],
+    );
+  },
+  'database:provision': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'provision'),
+  'database:backup': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'backup'),
+  'database:restore': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'restore'),
+  'database:migrate': (target, { platform }) => {
+    for (const role of Object.keys(platform.registry.secrets)) grantSecret(target, platform.registry.secrets, role);
+    for (const role of Object.keys(platform.pool.secrets)) grantSecret(target, platform.pool.secrets, role);
+  },
+  'machines:start': (target, { bus }) => {
+    allow(
+      target,
+      ['states:StartExecution'],
+      machineNames.map((name) => statesArn(bus, 'stateMachine', name)),
+    );
+    // ExecutionAlreadyExists counts as success only after the stored input was compared.
+    allow(
+      target,
+      ['states:DescribeExecution'],
+      machineNames.map((name) => statesArn(bus, 'execution', `${name}:*`)),
+    );
+  },
+  'machines:operate': (target, { bus }) => {
+    allow(
+      target,
+      ['states:StopExecution', 'states:RedriveExecution'],
+      machineNames.map((name) => statesArn(bus, 'execution', `${name}:*`)),
+    );
+    allow(
+      target,
+      ['states:SendTaskSuccess', 'states:SendTaskFailure'],
+      machineNames.map((name) => statesArn(bus, 'stateMachine', name)),
+    );
+  },
+  bus: (target, { bus }) => {
+    bus.grantPutEventsTo(target);
+  },
+  'dead-letters': (target, { deadLetters }) => {
+    deadLetters.grantSendMessages(target);
+    deadLetters.grantConsumeMessages(target);
+  },
+};
+
+const grantSecret = (target: IFunction, secrets: Readonly<Record<string, ISecret>>, role: string): void => {
+  secrets[role]?.grantRead(target);
+};
+
+/** Grants a function what its reach names, and nothing else. */
+export const grantReach = (target: IFunction, reach: readonly Reach[], places: Places): void => {
+  for (const name of reach) grants[name](target, places);
+};

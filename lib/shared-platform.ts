@@ -1,0 +1,53 @@
+import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
+import type { Bucket } from 'aws-cdk-lib/aws-s3';
+import { Stack, type StackProps } from 'aws-cdk-lib/core';
+import type { Construct } from 'constructs';
+import { acknowledge } from './acknowledgements.ts';
+import { createArchive } from './archive.ts';
+import { AuroraDatabase } from './aurora-database.ts';
+import { createNetwork } from './network.ts';
+import type { Parameters } from './parameters.ts';
+
+export interface SharedPlatformProps extends StackProps {
+  readonly parameters: Parameters;
+}
+
+/** What holds state and outlives a deployment of the code: network, registry, the shared pool of tenants, archives. */
+export class SharedPlatform extends Stack {
+  readonly vpc: IVpc;
+  readonly functionsGroup: ISecurityGroup;
+  readonly registry: AuroraDatabase;
+  readonly pool: AuroraDatabase;
+  readonly archive: Bucket;
+
+  constructor(scope: Construct, id: string, { parameters, ...props }: SharedPlatformProps) {
+    super(scope, id, {
+      ...props,
+      terminationProtection: true,
+      description: 'Tenantry: network, databases and archives',
+    });
+    const { vpc, functionsGroup } = createNetwork(this);
+    this.vpc = vpc;
+    this.functionsGroup = functionsGroup;
+    const database = { vpc: this.vpc, clients: this.functionsGroup, parameters };
+    this.registry = new AuroraDatabase(this, 'Registry', {
+      ...database,
+      database: 'control',
+      secretPrefix: 'tenantry/registry',
+      roles: { control: 'tenantry_control', router: 'tenantry_router' },
+    });
+    this.pool = new AuroraDatabase(this, 'Pool', {
+      ...database,
+      database: 'pool',
+      secretPrefix: 'tenantry/shared-1',
+      roles: {
+        app: 'tenantry_app',
+        provision: 'tenantry_provision',
+        backup: 'tenantry_backup',
+        restore: 'tenantry_restore',
+      },
+    });
+    this.archive = createArchive(this, parameters);
+    acknowledge(this);
+  }
+}

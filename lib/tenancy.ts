@@ -1,0 +1,119 @@
+import { createHash } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
+import { BucketDeployment, Source } from 'aws-cdk-lib/aws-s3-deployment';
+import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
+import { StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
+import { CfnOutput, CustomResource, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib/core';
+import { Provider } from 'aws-cdk-lib/custom-resources';
+import type { Construct } from 'constructs';
+import { allFunctions, appSchemaPrefix } from '../domain/deployment.ts';
+import { plans } from '../domain/plans.ts';
+import { type FunctionName, type WorkflowName, workflows } from '../domain/workflows.ts';
+import { acknowledge } from './acknowledgements.ts';
+import { Alarms } from './alarms.ts';
+import { createOperatorHttp } from './operator-http.ts';
+import type { Parameters } from './parameters.ts';
+import type { SharedPlatform } from './shared-platform.ts';
+import { createStepFunction } from './step-function.ts';
+import { TenantEvents } from './tenant-events.ts';
+import { Workflow } from './workflow.ts';
+
+export interface TenancyProps extends StackProps {
+  readonly parameters: Parameters;
+  readonly platform: SharedPlatform;
+}
+
+const schemaFolder = 'sample-app/schema';
+
+const schemaDigest = (): string => {
+  const hash = createHash('sha256');
+  for (const file of readdirSync(schemaFolder).sort()) hash.update(readFileSync(join(schemaFolder, file)));
+  return hash.digest('hex');
+};
+
+/** What is deployed often and holds no state: functions, machines, bus, queues, schedules, alarms, operator API. */
+export class Tenancy extends Stack {
+  constructor(scope: Construct, id: string, { parameters, platform, ...props }: TenancyProps) {
+    super(scope, id, { ...props, description: 'Tenantry: workflows and what starts them' });
+    const events = new TenantEvents(this, 'Events');
+    const places = { platform, bus: events.bus, deadLetters: events.deadLetters };
+    const created = Object.fromEntries(
+      Object.entries(allFunctions).map(([name, handler]) => [
+        name,
+        createStepFunction(this, name as FunctionName, handler, places),
+      ]),
+    ) as unknown as Record<FunctionName, IFunction>;
+    events.consume({ startWorkflow: created.StartWorkflow, recordEvent: created.RecordEvent });
+    const machines = Object.fromEntries(
+      (Object.keys(workflows) as WorkflowName[]).map((workflow) => [
+        workflow,
+        new Workflow(this, workflow, { workflow, steps: created, bus: events.bus, archive: platform.archive }),
+      ]),
+    ) as Record<WorkflowName, Workflow>;
+    this.schedulePlans(machines['back-up-fleet']);
+    this.setUp(created.SetUp, platform, parameters);
+    new Alarms(this, 'Alarms', { workflows: machines, deadLetters: events.deadLetters, email: parameters.alarmEmail });
+    const api = createOperatorHttp(this, created.OperatorApi);
+    new CfnOutput(this, 'OperatorApiUrl', { value: api.apiEndpoint });
+    new CfnOutput(this, 'BusArn', { value: events.bus.eventBusArn });
+    acknowledge(this);
+  }
+
+  /** One schedule per plan: the fleet backup of the plan's tenants. */
+  private schedulePlans({ stateMachine }: Workflow): void {
+    for (const [plan, { backupSchedule }] of Object.entries(plans))
+      new Schedule(this, `BackUp-${plan}`, {
+        description: `Backs up the tenants of plan ${plan} that are due`,
+        schedule: ScheduleExpression.expression(backupSchedule),
+        target: new StepFunctionsStartExecution(stateMachine, { input: ScheduleTargetInput.fromObject({ plan }) }),
+      });
+  }
+
+  /** Registry migrations, roles and the pool's schema, at every deployment in which one of them changed. */
+  private setUp(handler: IFunction, platform: SharedPlatform, parameters: Parameters): void {
+    const schema = new BucketDeployment(this, 'AppSchema', {
+      sources: [Source.asset(schemaFolder)],
+      destinationBucket: platform.archive,
+      destinationKeyPrefix: appSchemaPrefix,
+      prune: false,
+      logGroup: new LogGroup(this, 'AppSchemaLog', {
+        retention: RetentionDays.ONE_MONTH,
+        removalPolicy: RemovalPolicy.DESTROY,
+      }),
+    });
+    const provider = new Provider(this, 'SetUpProvider', {
+      onEventHandler: handler,
+      logGroup: new LogGroup(this, 'SetUpProviderLog', {
+        retention: RetentionDays.ONE_MONTH,
+        removalPolicy: RemovalPolicy.DESTROY,
+      }),
+    });
+    const { cluster, database, secretPrefix } = platform.pool;
+    const resource = new CustomResource(this, 'SetUpRegistryAndPool', {
+      serviceToken: provider.serviceToken,
+      properties: {
+        operation: 'set-up',
+        masterSecretId: `${platform.registry.secretPrefix}/migrate`,
+        schemaPrefix: appSchemaPrefix,
+        cells: [
+          {
+            id: 'shared-1',
+            region: parameters.region,
+            host: cluster.clusterEndpoint.hostname,
+            port: cluster.clusterEndpoint.port,
+            database,
+            secretPrefix,
+            capacity: parameters.cellCapacity,
+          },
+        ],
+        /** A changed schema or code is what makes CloudFormation call again. */
+        schema: schemaDigest(),
+        registryMigrations: readdirSync('adapters/registry/migrations').sort().join(),
+      },
+    });
+    resource.node.addDependency(schema);
+  }
+}
