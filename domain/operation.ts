@@ -34,16 +34,15 @@ export interface StepAttempt {
 export const isTerminal = (status: OperationStatus): status is 'succeeded' | 'failed' =>
   status === 'succeeded' || status === 'failed';
 
-/** Step Functions takes 80 characters of A-Z, a-z, 0-9, `-` and `_`; verb and hash need 24 of them. */
+/** Step Functions takes 80 characters of A-Z, a-z, 0-9, `-` and `_`; the longest verb and the hash need 26 of them. */
 const longestTenantPart = 54;
 
 /**
- * Name of the execution that answers a request, and so the id of its operation: the same event names the same execution,
- * which Step Functions starts once in 90 days. The hash covers verb and tenant too, where a long or odd tenant is cut.
+ * Name of the execution that answers a request, and so the id of its operation: `<verb>-<tenant>-<12 hex of SHA-256 of the
+ * event id>`. The same event names the same execution, which Step Functions starts once in 90 days.
  */
 export const operationName = async (verb: string, tenantId: string, eventId: string): Promise<string> => {
-  const text = new TextEncoder().encode(`${verb}\n${tenantId}\n${eventId}`);
-  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', text));
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(eventId)));
   const hash = Array.from(digest.subarray(0, 6), (byte) => byte.toString(16).padStart(2, '0')).join('');
   return `${verb}-${tenantId.replaceAll(/[^A-Za-z0-9_-]/g, '_').slice(0, longestTenantPart)}-${hash}`;
 };

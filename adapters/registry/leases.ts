@@ -11,7 +11,8 @@ export interface Lease {
 
 export interface Leases {
   /**
-   * Takes the tenant's lease for `seconds`, or renews it with the same fence where `holder` has it already.
+   * Takes the tenant's lease for `seconds`, or renews it with the same fence where `holder` has it already;
+   * a renewal never shortens it, so that a short step does not give away what a long wait reserved.
    * Throws TenantBusy while another operation holds it, StaleOperation when the holder has ended.
    */
   hold(request: { tenantId: string; holder: string; seconds: number }): Promise<{ fence: number }>;
@@ -35,7 +36,7 @@ const holdLease = `
   ON CONFLICT (tenant_id) DO UPDATE SET
     fence = lease.fence + CASE WHEN lease.holder = excluded.holder THEN 0 ELSE 1 END,
     holder = excluded.holder,
-    expires_at = excluded.expires_at
+    expires_at = CASE WHEN lease.holder = excluded.holder THEN greatest(lease.expires_at, excluded.expires_at) ELSE excluded.expires_at END
   WHERE lease.holder IS NULL OR lease.holder = excluded.holder OR lease.expires_at <= now()
   RETURNING fence`;
 

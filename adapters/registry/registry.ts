@@ -6,6 +6,7 @@ import { type Journal, openJournal } from './journal.ts';
 import { type Leases, openLeases } from './leases.ts';
 import { type Operations, openOperations } from './operations.ts';
 import { openPlacements, type Placements } from './placements.ts';
+import { openRestores, type Restores } from './restores.ts';
 import { openRoutes, type Routes } from './routes.ts';
 import { openTenants, type Tenants } from './tenants.ts';
 
@@ -16,6 +17,7 @@ export interface RegistryParts {
   readonly leases: Leases;
   readonly operations: Operations;
   readonly journal: Journal;
+  readonly restores: Restores;
   readonly routes: Routes;
   readonly audit: Audit;
   readonly events: Events;
@@ -37,6 +39,7 @@ const parts = (sql: Sql): RegistryParts => ({
   leases: openLeases(sql),
   operations: openOperations(sql),
   journal: openJournal(sql),
+  restores: openRestores(sql),
   routes: openRoutes(sql),
   audit: openAudit(sql),
   events: openEvents(sql),

@@ -16,6 +16,8 @@ export interface Tenant {
   readonly customDomain: string | null;
   /** The operation whose claim made the tenant. */
   readonly claimedBy: string;
+  /** The operation that moved it to its status. */
+  readonly changedBy: string;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   /** Until then the slug of a deprovisioned tenant is given to nobody. */
@@ -33,6 +35,12 @@ export interface Claim {
   readonly customDomain?: string | undefined;
 }
 
+export interface Move {
+  readonly from: readonly TenantStatus[];
+  readonly to: Exclude<TenantStatus, 'deprovisioned'>;
+  readonly operation: string;
+}
+
 export interface Tenants {
   /**
    * Makes the tenant, status `provisioning`. A repeat by the same operation answers the same; of many operations that
@@ -47,26 +55,37 @@ export interface Tenants {
   require(id: string): Promise<Tenant>;
   /** By id, ascending, after the cursor. */
   list(filter: { status?: TenantStatus | undefined; after?: string | undefined; limit: number }): Promise<Tenant[]>;
-  /** Changes the status; throws TenantNotReady unless it is one of `from` (or `to` already: a repeat). */
-  move(id: string, from: readonly TenantStatus[], to: Exclude<TenantStatus, 'deprovisioned'>): Promise<Tenant>;
+  /** Changes the status; a repeat by the same operation answers the same. Throws TenantNotReady unless it is one of `from`. */
+  move(id: string, change: Move): Promise<Tenant>;
   place(id: string, tier: Tier, isolation: Isolation): Promise<void>;
-  /** Status `deprovisioned`: personal data is gone, the row stays as the tombstone that reserves the slug. */
+  /**
+   * Status `deprovisioned`: the row stays as the tombstone that reserves the slug. What people told about themselves is
+   * gone from it and from the recorded operations, requests and events of the tenant.
+   */
   erase(id: string, reservedUntil: Date): Promise<void>;
 }
 
 const columns = `id, status, plan, tier, isolation, region, name, admin_email AS "adminEmail", admin_name AS "adminName",
-  custom_domain AS "customDomain", claimed_by AS "claimedBy", created_at AS "createdAt", updated_at AS "updatedAt",
+  custom_domain AS "customDomain", claimed_by AS "claimedBy", changed_by AS "changedBy", created_at AS "createdAt", updated_at AS "updatedAt",
   reserved_until AS "reservedUntil"`;
 
 const claimTenant = `
-  INSERT INTO tenants AS tenant (id, status, claimed_by, plan, region, name, admin_email, admin_name, custom_domain)
-  VALUES ($1, 'provisioning', $2, $3, $4, $5, $6, $7, $8)
-  ON CONFLICT (id) DO UPDATE SET status = 'provisioning', claimed_by = excluded.claimed_by, plan = excluded.plan,
+  INSERT INTO tenants AS tenant (id, status, claimed_by, changed_by, plan, region, name, admin_email, admin_name, custom_domain)
+  VALUES ($1, 'provisioning', $2, $2, $3, $4, $5, $6, $7, $8)
+  ON CONFLICT (id) DO UPDATE SET status = 'provisioning', claimed_by = excluded.claimed_by, changed_by = excluded.changed_by, plan = excluded.plan,
     region = excluded.region, name = excluded.name, admin_email = excluded.admin_email, admin_name = excluded.admin_name,
     custom_domain = excluded.custom_domain, reserved_until = NULL, updated_at = now()
   WHERE (tenant.claimed_by = excluded.claimed_by AND tenant.status = 'provisioning')
      OR (tenant.status = 'deprovisioned' AND tenant.reserved_until <= now())
   RETURNING ${columns}`;
+
+/** Where a signup's profile is kept beside the tenant itself. */
+const told = [
+  ['operations', 'input'],
+  ['requests', 'detail'],
+  ['events', 'detail'],
+] as const;
+const profileKeys = ['name', 'adminEmail', 'adminName', 'customDomain', 'requestedBy'];
 
 export const openTenants = (sql: Sql): Tenants => {
   const get = async (id: string): Promise<Tenant | undefined> =>
@@ -118,16 +137,17 @@ export const openTenants = (sql: Sql): Tenants => {
          ORDER BY id LIMIT $3`,
         [status, after, limit],
       ),
-    move: async (id, from, to) => {
+    move: async (id, { from, to, operation }) => {
       const [tenant] = await sql.query<Tenant>(
-        `UPDATE tenants SET status = $2, updated_at = now() WHERE id = $1 AND status = ANY($3) RETURNING ${columns}`,
-        [id, to, [...from, to]],
+        `UPDATE tenants SET status = $2, changed_by = $4, updated_at = now()
+         WHERE id = $1 AND (status = ANY($3) OR (status = $2 AND changed_by = $4)) RETURNING ${columns}`,
+        [id, to, from, operation],
       );
       if (tenant) return tenant;
-      const { status } = await require(id);
+      const { status, changedBy } = await require(id);
       throw new StepFailure(
         'TenantNotReady',
-        `tenant ${id} is ${status}; to become ${to} it must be ${from.join(' or ')}`,
+        `tenant ${id} is ${status} since operation ${changedBy}; to become ${to} it must be ${from.join(' or ')}`,
       );
     },
     place: async (id, tier, isolation) => {
@@ -144,6 +164,11 @@ export const openTenants = (sql: Sql): Tenants => {
          WHERE id = $1`,
         [id, reservedUntil],
       );
+      for (const [table, column] of told)
+        await sql.query(`UPDATE ${table} SET ${column} = ${column} - $2::text[] WHERE tenant_id = $1`, [
+          id,
+          profileKeys,
+        ]);
     },
   };
 };

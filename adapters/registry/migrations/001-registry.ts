@@ -31,6 +31,7 @@ CREATE TABLE tenants (
   admin_name text,
   custom_domain text UNIQUE,
   claimed_by text NOT NULL,
+  changed_by text NOT NULL,
   created_at timestamptz NOT NULL DEFAULT now(),
   updated_at timestamptz NOT NULL DEFAULT now(),
   reserved_until timestamptz,
@@ -90,7 +91,7 @@ BEGIN
   RAISE EXCEPTION 'operation % already ended as %', OLD.id, OLD.status USING ERRCODE = 'check_violation';
 END $$;
 CREATE TRIGGER operation_ends_once BEFORE UPDATE ON operations FOR EACH ROW
-  WHEN (OLD.ended_at IS NOT NULL) EXECUTE FUNCTION operation_ends_once();
+  WHEN (OLD.ended_at IS NOT NULL AND (OLD.status, OLD.ended_at, OLD.reason) IS DISTINCT FROM (NEW.status, NEW.ended_at, NEW.reason)) EXECUTE FUNCTION operation_ends_once();
 
 CREATE TABLE steps (
   id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

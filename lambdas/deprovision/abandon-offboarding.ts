@@ -1,0 +1,20 @@
+import { z } from 'zod';
+import { endOffboarding } from '../../adapters/registry/endings.ts';
+import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
+import { step } from '../step.ts';
+
+const contract = {
+  input: z.object({ operation: z.string(), tenantId: z.string(), failure: failureSchema }),
+  output: failedSchema,
+};
+
+/** Compensation: a tenant whose rows are still there is active again; the operation ends with its reason. */
+export const handler = step('AbandonOffboarding', contract, async ({ operation, tenantId, failure }, world) => {
+  const failed = describeFailure(failure);
+  await endOffboarding(world.registry, {
+    operation,
+    tenantId: tenantId === '(none)' ? undefined : tenantId,
+    ...failed,
+  });
+  return failed;
+});

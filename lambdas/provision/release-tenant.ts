@@ -1,0 +1,30 @@
+import { z } from 'zod';
+import { endProvisioning } from '../../adapters/registry/endings.ts';
+import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
+import { step } from '../step.ts';
+
+const contract = {
+  input: z.object({
+    operation: z.string(),
+    /** `(none)` when the execution was started without one. */
+    tenantId: z.string(),
+    failure: failureSchema,
+    placementReleased: z.boolean().default(true),
+  }),
+  output: failedSchema,
+};
+
+/** Compensation: takes this operation's claim back and ends the operation with its reason. A repeat changes nothing. */
+export const handler = step(
+  'ReleaseTenant',
+  contract,
+  async ({ operation, tenantId, failure, placementReleased }, world) => {
+    const failed = describeFailure(failure);
+    await endProvisioning(
+      world.registry,
+      { operation, tenantId: tenantId === '(none)' ? undefined : tenantId, ...failed },
+      placementReleased,
+    );
+    return failed;
+  },
+);
