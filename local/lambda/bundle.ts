@@ -1,0 +1,120 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
+import { type BuildOptions, build, type Metafile, version } from 'esbuild';
+
+/** A source file of a bundle; size and time tell at once that it is the same, the hash tells when only those changed. */
+interface Source {
+  readonly path: string;
+  readonly size: number;
+  readonly modified: number;
+  readonly sha256: string;
+}
+
+/** What one build was made of, written beside its output. */
+interface BuildRecord {
+  readonly recipe: string;
+  readonly directory: string;
+  readonly sources: readonly Source[];
+  readonly files: Readonly<Record<string, string>>;
+}
+
+const options: BuildOptions = {
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  target: 'node24',
+  minify: false,
+  // Handlers share chunks, so the SDK is parsed and cached once for all of them.
+  splitting: true,
+  sourcemap: true,
+  outExtension: { '.js': '.mjs' },
+  chunkNames: 'chunks/[name]-[hash]',
+  loader: { '.sql': 'text' },
+  // CommonJS dependencies call require for Node's own modules, which an ES module does not have.
+  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  logLevel: 'silent',
+};
+
+const hash = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
+
+const readSource = (path: string): Source => {
+  const { size, mtimeMs } = statSync(path);
+  return { path, size, modified: mtimeMs, sha256: hash(readFileSync(path)) };
+};
+
+const isUnchanged = (source: Source): boolean => {
+  const now = statSync(source.path, { throwIfNoEntry: false });
+  if (!now || now.size !== source.size) return false;
+  return now.mtimeMs === source.modified || hash(readFileSync(source.path)) === source.sha256;
+};
+
+const readRecord = (file: string): BuildRecord | undefined => {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as BuildRecord;
+  } catch {
+    // No record, or one cut short by a crash: build again.
+    return undefined;
+  }
+};
+
+const lockHash = (root: string): string => {
+  const file = join(root, 'package-lock.json');
+  return existsSync(file) ? hash(readFileSync(file)) : '';
+};
+
+const outputOf = (metafile: Metafile, entry: string): string => {
+  const found = Object.entries(metafile.outputs).find(([, output]) => output.entryPoint === entry);
+  if (!found) throw new Error(`esbuild wrote no output for ${entry}`);
+  return found[0];
+};
+
+/** Older builds go, except the last one: processes that still run may load a chunk of it. */
+const sweep = (outDirectory: string, kept: readonly (string | undefined)[]): void => {
+  for (const entry of readdirSync(outDirectory, { withFileTypes: true })) {
+    const path = join(outDirectory, entry.name);
+    if (entry.isDirectory() && entry.name.startsWith('build-') && !kept.includes(path))
+      rmSync(path, { recursive: true });
+  }
+};
+
+/**
+ * Bundles handler files (paths from `root`) into `.mjs` files that share chunks, and answers entry -> absolute path.
+ * A second call with unchanged sources, lock file and options answers from the record of the first.
+ */
+export const bundleHandlers = async (request: {
+  root: string;
+  entries: readonly string[];
+  outDirectory: string;
+}): Promise<Map<string, string>> => {
+  const { root } = request;
+  const outDirectory = resolve(request.outDirectory);
+  const entries = [...new Set(request.entries)].sort();
+  const recordFile = join(outDirectory, 'bundle.json');
+  const recipe = hash(JSON.stringify([version, options, resolve(root), entries, lockHash(root)]));
+  const last = readRecord(recordFile);
+  if (
+    last?.recipe === recipe &&
+    last.sources.every(isUnchanged) &&
+    Object.values(last.files).every((file) => existsSync(file))
+  ) {
+    return new Map(Object.entries(last.files));
+  }
+  mkdirSync(outDirectory, { recursive: true });
+  const directory = join(outDirectory, `build-${Date.now().toString(36)}`);
+  const { metafile } = await build({
+    ...options,
+    absWorkingDir: resolve(root),
+    entryPoints: entries,
+    outbase: '.',
+    outdir: directory,
+    metafile: true,
+  });
+  const sources = Object.keys(metafile.inputs).map((path) => readSource(resolve(root, path)));
+  const files = Object.fromEntries(entries.map((entry) => [entry, resolve(root, outputOf(metafile, entry))]));
+  const record: BuildRecord = { recipe, directory, sources, files };
+  writeFileSync(`${recordFile}.draft`, JSON.stringify(record));
+  renameSync(`${recordFile}.draft`, recordFile);
+  sweep(dirname(directory), [directory, last?.directory]);
+  return new Map(Object.entries(files));
+};
