@@ -1,0 +1,228 @@
+import { StepFailure } from '../../domain/errors.ts';
+import type { RestoreStatus } from '../../domain/restore.ts';
+import type { RestorePlanNotes, RestoreReport, StagedTable, SwapResult } from '../../domain/restore-report.ts';
+import type { RowsRequest } from '../../domain/rows.ts';
+import type { Sql } from '../postgres/sql.ts';
+
+export interface NewRestore {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly operationId: string;
+  readonly backupId: string;
+  readonly takenAt: string;
+  readonly asOf: string | null;
+  readonly missingSeconds: number;
+  /** `schema.table` in foreign-key order. */
+  readonly tables: readonly string[];
+  readonly rows: RowsRequest | null;
+  readonly into: 'copy' | 'in-place';
+  readonly approval: boolean;
+  readonly dryRun: boolean;
+  readonly stagingSchema: string;
+  readonly undoSchema: string;
+  readonly plan: RestorePlanNotes;
+  readonly reason?: string | undefined;
+  readonly requestedBy?: string | undefined;
+}
+
+export interface Restore extends Omit<NewRestore, 'takenAt' | 'asOf' | 'reason' | 'requestedBy'> {
+  readonly takenAt: Date;
+  readonly asOf: Date | null;
+  /** The operation that planned it; `operationId` is the one in charge now. */
+  readonly openedBy: string;
+  readonly status: RestoreStatus;
+  readonly staged: readonly StagedTable[] | null;
+  readonly report: RestoreReport | null;
+  readonly result: (SwapResult & { readonly fencedMs: number }) | null;
+  readonly undo: SwapResult | null;
+  readonly undoUntil: Date | null;
+  readonly reason: string | null;
+  readonly requestedBy: string | null;
+  readonly failure: string | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly stagedAt: Date | null;
+  readonly comparedAt: Date | null;
+  readonly swappedAt: Date | null;
+  readonly undoneAt: Date | null;
+  readonly endedAt: Date | null;
+}
+
+/** A step may only move a restore that its own operation is in charge of. */
+interface InCharge {
+  readonly id: string;
+  readonly operation: string;
+}
+
+export interface Restores {
+  /** Records the plan; a repeat by the same operation answers the recorded one. */
+  plan(restore: NewRestore): Promise<Restore>;
+  get(id: string): Promise<Restore | undefined>;
+  /** Throws RestoreNotFound when there is none of that id for that tenant. */
+  require(request: { id: string; tenantId: string }): Promise<Restore>;
+  /** Newest first. */
+  list(filter: {
+    tenantId?: string | undefined;
+    status?: RestoreStatus | undefined;
+    limit: number;
+  }): Promise<Restore[]>;
+  /** Restores that an operation planned or opened again. */
+  ofOperation(operation: string): Promise<Restore[]>;
+  /** Puts `operation` in charge of a staged copy; throws RestoreRefused unless it is one. A repeat answers the same. */
+  reopen(request: InCharge & { approval: boolean; dryRun: boolean }): Promise<Restore>;
+  noteStaged(request: InCharge & { staged: readonly StagedTable[] }): Promise<void>;
+  noteCompared(request: InCharge & { report: RestoreReport }): Promise<void>;
+  noteAwaiting(request: InCharge): Promise<void>;
+  noteSwapped(
+    request: InCharge & { result: SwapResult & { fencedMs: number }; undoUntil: Date; report: RestoreReport },
+  ): Promise<void>;
+  /** Ends it: kept as a copy or only looked at. A swapped one keeps its status. */
+  finish(request: InCharge & { outcome: 'swapped' | 'staged' | 'previewed' }): Promise<Restore>;
+  /** Gives a staged copy back after a failed swap, ends any other one as failed. Swapped ones are left alone. */
+  abandon(request: InCharge & { failure: string }): Promise<void>;
+  noteUndone(request: { id: string; undo: SwapResult }): Promise<void>;
+  noteDiscarded(id: string): Promise<void>;
+}
+
+const columns = `id, tenant_id AS "tenantId", operation_id AS "operationId", opened_by AS "openedBy", backup_id AS "backupId",
+  taken_at AS "takenAt", as_of AS "asOf", missing_seconds AS "missingSeconds", tables, rows, into_place AS "into", approval,
+  dry_run AS "dryRun", status, staging_schema AS "stagingSchema", undo_schema AS "undoSchema", staged, plan, report, result,
+  undo, undo_until AS "undoUntil", reason, requested_by AS "requestedBy", failure, created_at AS "createdAt",
+  updated_at AS "updatedAt", staged_at AS "stagedAt", compared_at AS "comparedAt", swapped_at AS "swappedAt",
+  undone_at AS "undoneAt", ended_at AS "endedAt"`;
+
+const insertRestore = `
+  INSERT INTO restores (id, tenant_id, operation_id, opened_by, backup_id, taken_at, as_of, missing_seconds, tables, rows,
+    into_place, approval, dry_run, staging_schema, undo_schema, plan, reason, requested_by)
+  VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING`;
+
+const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
+
+export const openRestores = (sql: Sql): Restores => {
+  const get = async (id: string): Promise<Restore | undefined> =>
+    (await sql.query<Restore>(`SELECT ${columns} FROM restores WHERE id = $1`, [id]))[0];
+
+  /** Moves on from one of `from`; otherwise says why not. `set` may use parameters from $4 on. */
+  const move = async (
+    { id, operation }: InCharge,
+    from: readonly RestoreStatus[],
+    set: string,
+    values: readonly unknown[] = [],
+  ): Promise<Restore> => {
+    const [moved] = await sql.query<Restore>(
+      `UPDATE restores SET updated_at = now(), ${set}
+       WHERE id = $1 AND operation_id = $2 AND status = ANY($3) RETURNING ${columns}`,
+      [id, operation, from, ...values],
+    );
+    if (moved) return moved;
+    const known = await get(id);
+    if (!known) throw new StepFailure('RestoreNotFound', `restore ${id} is not in the registry; check the id`);
+    if (known.operationId !== operation)
+      throw new StepFailure('StaleOperation', `restore ${id} is in the hands of operation ${known.operationId} now`);
+    throw new StepFailure('RestoreRefused', `restore ${id} is ${known.status}; this step needs ${from.join(' or ')}`);
+  };
+
+  return {
+    plan: async (restore) => {
+      await sql.query(insertRestore, [
+        restore.id,
+        restore.tenantId,
+        restore.operationId,
+        restore.backupId,
+        restore.takenAt,
+        restore.asOf,
+        restore.missingSeconds,
+        json(restore.tables),
+        json(restore.rows),
+        restore.into,
+        restore.approval,
+        restore.dryRun,
+        restore.stagingSchema,
+        restore.undoSchema,
+        json(restore.plan),
+        restore.reason,
+        restore.requestedBy,
+      ]);
+      const planned = await get(restore.id);
+      if (!planned) throw new Error(`restore ${restore.id} vanished while it was planned`);
+      return planned;
+    },
+    get,
+    require: async ({ id, tenantId }) => {
+      const restore = await get(id);
+      if (restore?.tenantId === tenantId) return restore;
+      throw new StepFailure('RestoreNotFound', `tenant ${tenantId} has no restore ${id}; list the tenant's restores`);
+    },
+    list: ({ tenantId, status, limit }) =>
+      sql.query<Restore>(
+        `SELECT ${columns} FROM restores WHERE ($1::text IS NULL OR tenant_id = $1) AND ($2::text IS NULL OR status = $2)
+         ORDER BY created_at DESC, id LIMIT $3`,
+        [tenantId, status, limit],
+      ),
+    ofOperation: (operation) =>
+      sql.query<Restore>(`SELECT ${columns} FROM restores WHERE operation_id = $1 ORDER BY id`, [operation]),
+    reopen: async ({ id, operation, approval, dryRun }) => {
+      const [reopened] = await sql.query<Restore>(
+        `UPDATE restores SET updated_at = now(), operation_id = $2, approval = $3, dry_run = $4, ended_at = NULL
+         WHERE id = $1 AND (operation_id = $2 OR ended_at IS NOT NULL) AND status IN ('staged', 'compared')
+         RETURNING ${columns}`,
+        [id, operation, approval, dryRun],
+      );
+      if (reopened) return reopened;
+      const known = await get(id);
+      throw new StepFailure(
+        'RestoreRefused',
+        `restore ${id} is ${known?.status ?? 'gone'}${known && !known.endedAt ? ` and operation ${known.operationId} works on it` : ''}; only a staged copy can be swapped in`,
+      );
+    },
+    noteStaged: async ({ staged, ...inCharge }) => {
+      await move(
+        inCharge,
+        ['planned', 'staged', 'compared'],
+        `status = 'staged', staged = $4, staged_at = now(), report = NULL`,
+        [json(staged)],
+      );
+    },
+    noteCompared: async ({ report, ...inCharge }) => {
+      await move(inCharge, ['staged', 'compared'], `status = 'compared', report = $4, compared_at = now()`, [
+        json(report),
+      ]);
+    },
+    noteAwaiting: async (inCharge) => {
+      await move(inCharge, ['compared', 'awaiting-approval'], `status = 'awaiting-approval'`);
+    },
+    noteSwapped: async ({ result, undoUntil, report, ...inCharge }) => {
+      await move(
+        inCharge,
+        ['compared', 'awaiting-approval', 'swapped'],
+        `status = 'swapped', result = $4, undo_until = $5, report = $6, swapped_at = coalesce(swapped_at, now())`,
+        [json(result), undoUntil, json(report)],
+      );
+    },
+    finish: ({ outcome, ...inCharge }) => {
+      const from: RestoreStatus[] = outcome === 'swapped' ? ['swapped'] : ['compared', outcome];
+      return move(inCharge, from, `status = $4, ended_at = coalesce(ended_at, now())`, [outcome]);
+    },
+    abandon: async ({ id, operation, failure }) => {
+      await sql.query(
+        `UPDATE restores SET updated_at = now(), failure = $3, ended_at = coalesce(ended_at, now()),
+           status = CASE WHEN opened_by <> operation_id THEN 'staged' ELSE 'failed' END
+         WHERE id = $1 AND operation_id = $2 AND status IN ('planned', 'staged', 'compared', 'awaiting-approval')`,
+        [id, operation, failure],
+      );
+    },
+    noteUndone: async ({ id, undo }) => {
+      await sql.query(
+        `UPDATE restores SET updated_at = now(), status = 'undone', undo = $2, undone_at = coalesce(undone_at, now())
+         WHERE id = $1 AND status IN ('swapped', 'undone')`,
+        [id, json(undo)],
+      );
+    },
+    noteDiscarded: async (id) => {
+      await sql.query(
+        `UPDATE restores SET updated_at = now(), status = 'discarded', ended_at = coalesce(ended_at, now()) WHERE id = $1`,
+        [id],
+      );
+    },
+  };
+};

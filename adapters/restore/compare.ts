@@ -1,0 +1,153 @@
+import type { ClientBase } from 'pg';
+import type { RestoreReport, RowSample, TableComparison } from '../../domain/restore-report.ts';
+import { type Scope, tableName } from '../../domain/scope.ts';
+import { ident, identPath } from '../postgres/identifier.ts';
+import { liveDigest, refuseLostStaging } from './digests.ts';
+import { filterSql } from './filter.ts';
+import { list, openTables, type RestoredTable, type RestoreWork, sameKey, sameRow } from './layout.ts';
+import { findBroken } from './references.ts';
+import { asTenant } from './transaction.ts';
+
+/** Samples per table, and characters per value: a report stays readable and far below what a browser stalls on. */
+const samplesPerTable = 20;
+const sampleLength = 200;
+
+/** Live and staged rows side by side, by key. A restore of rows looks at the staged ones and at live ones of its filter. */
+const sideBySide = (table: RestoredTable): { readonly from: string; readonly values: readonly unknown[] } => {
+  const first = ident(table.key[0]!);
+  const joined = `(SELECT * FROM ${table.live} WHERE tenant_id = $1) l FULL JOIN ${table.staged} s ON ${sameKey(table.key, 'l', 's')}`;
+  if (!table.filter) return { from: joined, values: [] };
+  const filter = filterSql(table.filter, 'l', 2);
+  return { from: `${joined} WHERE s.${first} IS NOT NULL OR (${filter.sql})`, values: filter.values };
+};
+
+const kindOf = (table: RestoredTable): string => {
+  const first = ident(table.key[0]!);
+  return `CASE WHEN s.${first} IS NULL THEN 'onlyNow' WHEN l.${first} IS NULL THEN 'onlyThen'
+    WHEN ${sameRow(table.columns, 'l', 's')} THEN 'same' ELSE 'changed' END`;
+};
+
+const countKinds = async (
+  client: ClientBase,
+  tenantId: string,
+  table: RestoredTable,
+): Promise<Record<'onlyNow' | 'onlyThen' | 'changed' | 'same', number>> => {
+  const { from, values } = sideBySide(table);
+  const { rows } = await client.query<{ kind: string; rows: string }>(
+    `SELECT ${kindOf(table)} AS kind, count(*) AS rows FROM ${from} GROUP BY 1`,
+    [tenantId, ...values],
+  );
+  const counts = Object.fromEntries(rows.map(({ kind, rows: count }) => [kind, Number(count)]));
+  return { onlyNow: 0, onlyThen: 0, changed: 0, same: 0, ...counts };
+};
+
+interface SampleRow {
+  readonly kind: RowSample['kind'];
+  readonly key: (string | null)[];
+  readonly now: (string | null)[];
+  readonly then: (string | null)[];
+  readonly differs: boolean[];
+}
+
+const texts = (columns: readonly string[], alias: string): string =>
+  `ARRAY[${columns.map((column) => `left(${alias}.${ident(column)}::text, ${sampleLength + 1})`).join(', ')}]::text[]`;
+
+const cut = (text: string | null): string | null =>
+  text !== null && text.length > sampleLength ? `${text.slice(0, sampleLength)}…` : text;
+
+/** First rows of every kind in key order, taken in turns, so that 10,000 deleted rows do not hide the one that changed. */
+const sample = async (client: ClientBase, tenantId: string, table: RestoredTable): Promise<RowSample[]> => {
+  const { from, values } = sideBySide(table);
+  const shown = table.key.filter((column) => column !== 'tenant_id');
+  const key = shown.length > 0 ? shown : table.key;
+  const picked = key.map((column) => `coalesce(l.${ident(column)}, s.${ident(column)}) AS ${ident(column)}`);
+  // On the whole values: two long texts may differ behind the cut.
+  const differs = table.columns.map((column) => `l.${ident(column)}::text IS DISTINCT FROM s.${ident(column)}::text`);
+  const { rows } = await client.query<SampleRow>(
+    `WITH different AS MATERIALIZED (
+       SELECT kind, turn, ${list(key)} FROM (
+         SELECT kind, ${list(key)}, row_number() OVER (PARTITION BY kind ORDER BY ${list(key)}) AS turn
+         FROM (SELECT ${kindOf(table)} AS kind, ${picked.join(', ')} FROM ${from}) every WHERE kind <> 'same') numbered
+       ORDER BY turn, kind LIMIT ${samplesPerTable})
+     SELECT d.kind, ${texts(key, 'd')} AS key, ${texts(table.columns, 'l')} AS now, ${texts(table.columns, 's')} AS then,
+       ARRAY[${differs.join(', ')}] AS differs
+     FROM different d
+     LEFT JOIN ${table.live} l ON l.tenant_id = $1 AND ${sameKey(key, 'l', 'd')}
+     LEFT JOIN ${table.staged} s ON ${sameKey(key, 's', 'd')}
+     ORDER BY d.kind, d.turn`,
+    [tenantId, ...values],
+  );
+  return rows.map((row) => ({
+    kind: row.kind,
+    key: Object.fromEntries(key.map((column, index) => [column, cut(row.key[index] ?? null)])),
+    ...(row.kind === 'changed'
+      ? {
+          columns: table.columns
+            .map((column, index) => ({ column, now: cut(row.now[index] ?? null), then: cut(row.then[index] ?? null) }))
+            .filter((_, index) => row.differs[index]),
+        }
+      : {}),
+  }));
+};
+
+/** The rows that a table would have after the swap: what a check of references looks at before anything is swapped. */
+const futureOf =
+  (tables: readonly RestoredTable[]) =>
+  (name: string, columns: readonly string[]): string | undefined => {
+    const table = tables.find((candidate) => candidate.name === name);
+    if (!table) return identPath(name);
+    if (columns.some((column) => !table.columns.includes(column))) return undefined;
+    const wanted = [...new Set(['tenant_id', ...columns])];
+    if (!table.filter) return table.staged;
+    return `(SELECT ${list(wanted, 'l')} FROM ${table.live} l WHERE l.tenant_id = $1
+        AND NOT EXISTS (SELECT FROM ${table.staged} s WHERE ${sameKey(table.key, 's', 'l')})
+      UNION ALL SELECT ${list(wanted, 's')} FROM ${table.staged} s)`;
+  };
+
+/** What a swap would change and what it would break, in the caller's transaction. Reads only. */
+export const compareTables = async (
+  client: ClientBase,
+  restore: RestoreWork,
+  { scope, tables, digest }: { scope: Scope; tables: readonly RestoredTable[]; digest: string },
+): Promise<Omit<RestoreReport, 'comparedAt' | 'comparedAgain'>> => {
+  const compared: TableComparison[] = [];
+  for (const table of tables) {
+    const counts = await countKinds(client, restore.tenantId, table);
+    const differs = counts.onlyNow + counts.onlyThen + counts.changed > 0;
+    compared.push({
+      table: table.name,
+      ...counts,
+      removesOnlyNow: table.filter === null,
+      samples: differs ? await sample(client, restore.tenantId, table) : [],
+    });
+  }
+  const broken = await findBroken(client, {
+    scope,
+    tenantId: restore.tenantId,
+    changed: tables.map(({ table }) => tableName(table)),
+    relation: futureOf(tables),
+  });
+  return { tables: compared, digest, broken };
+};
+
+/**
+ * Compares the staged rows with the live ones in one read-only snapshot: counts, samples and broken references per table,
+ * and a digest of the live rows by which a swap notices later writes. Throws RestoreRefused when staging is gone.
+ */
+export const compareRestore = (
+  client: ClientBase,
+  restore: RestoreWork,
+  readScope: (client: ClientBase) => Promise<Scope>,
+): Promise<Omit<RestoreReport, 'comparedAt' | 'comparedAgain'>> =>
+  asTenant(
+    client,
+    restore.tenantId,
+    async () => {
+      const scope = await readScope(client);
+      const tables = await openTables(client, restore, scope);
+      await refuseLostStaging(client, restore, tables);
+      const digest = await liveDigest(client, restore.tenantId, tables);
+      return compareTables(client, restore, { scope, tables, digest });
+    },
+    'frozen',
+  );

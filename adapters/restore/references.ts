@@ -1,0 +1,75 @@
+import type { ClientBase } from 'pg';
+import { StepFailure } from '../../domain/errors.ts';
+import type { BrokenReference } from '../../domain/restore-report.ts';
+import { type ForeignKey, type Scope, tableName } from '../../domain/scope.ts';
+import { ident } from '../postgres/identifier.ts';
+
+export interface ReferenceCheck {
+  readonly scope: Scope;
+  readonly tenantId: string;
+  /** `schema.table` of the restored tables: keys from them and into them are checked. */
+  readonly changed: readonly string[];
+  /**
+   * What stands for a table in FROM: the live table, or the rows it would have. It may use $1, the tenant. Undefined when
+   * those rows are not known: the key is left out.
+   */
+  readonly relation: (table: string, columns: readonly string[]) => string | undefined;
+}
+
+const fixFor = (child: string, key: ForeignKey, { scope, changed }: ReferenceCheck): string => {
+  const parent = key.references;
+  if (!scope.tables.some((table) => tableName(table) === parent))
+    return `put the missing rows back into ${parent} (reference data), or leave ${child} out`;
+  if (!changed.includes(parent)) return `restore ${parent} too`;
+  if (!changed.includes(child)) return `restore ${child} too`;
+  return `restore ${parent} and ${child} whole`;
+};
+
+const checkSql = (key: ForeignKey, child: string, parent: string): string => {
+  const shown = key.columns.filter((column) => column !== 'tenant_id');
+  const label = (shown.length > 0 ? shown : key.columns).map((column) => `c.${ident(column)}::text`).join(', ');
+  // MATCH SIMPLE: a key with a null in it refers to nothing.
+  const complete = key.columns.map((column) => `c.${ident(column)} IS NOT NULL`).join(' AND ');
+  const same = key.columns.map((column, index) => `p.${ident(key.referencedColumns[index]!)} = c.${ident(column)}`);
+  return `SELECT count(*) OVER () AS rows, concat_ws(', ', ${label}) AS sample
+    FROM ${child} c WHERE c.tenant_id = $1 AND ${complete}
+      AND NOT EXISTS (SELECT FROM ${parent} p WHERE ${same.join(' AND ')})
+    LIMIT 3`;
+};
+
+/** Rows of this tenant that refer to nothing, for every foreign key from or into a restored table. Reads only. */
+export const findBroken = async (client: ClientBase, check: ReferenceCheck): Promise<BrokenReference[]> => {
+  const broken: BrokenReference[] = [];
+  for (const table of check.scope.tables) {
+    const child = tableName(table);
+    for (const key of table.foreignKeys) {
+      if (!check.changed.includes(child) && !check.changed.includes(key.references)) continue;
+      const from = check.relation(child, ['tenant_id', ...key.columns]);
+      const to = check.relation(key.references, key.referencedColumns);
+      if (from === undefined || to === undefined) continue;
+      const { rows } = await client.query<{ rows: string; sample: string }>(checkSql(key, from, to), [check.tenantId]);
+      if (!rows[0]) continue;
+      broken.push({
+        table: child,
+        key: key.name,
+        columns: key.columns,
+        references: key.references,
+        rows: Number(rows[0].rows),
+        samples: rows.map(({ sample }) => sample),
+        fix: fixFor(child, key, check),
+      });
+    }
+  }
+  return broken;
+};
+
+/** Throws BrokenReferences that names every table, key, count and fix; returns when the list is empty. */
+export const refuseBroken = (broken: readonly BrokenReference[]): void => {
+  if (broken.length === 0) return;
+  const lines = broken.map(
+    ({ table, key, columns, references, rows, samples, fix }) =>
+      `${rows} row${rows === 1 ? '' : 's'} of ${table} would refer to missing rows of ${references} ` +
+      `(${key} on ${columns.join(', ')}: ${samples.join('; ')}${rows > samples.length ? '; ...' : ''}): ${fix}`,
+  );
+  throw new StepFailure('BrokenReferences', lines.join('. '));
+};

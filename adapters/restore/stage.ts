@@ -1,0 +1,203 @@
+import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import type { ClientBase } from 'pg';
+import { from as copyFrom } from 'pg-copy-streams';
+import type { ArchiveMember, Manifest } from '../../domain/archive.ts';
+import { StepFailure } from '../../domain/errors.ts';
+import { columnDrift, differingLines } from '../../domain/restore.ts';
+import type { ColumnDrift, StagedTable } from '../../domain/restore-report.ts';
+import { parseRows } from '../../domain/rows.ts';
+import { type Scope, type TenantTable, tableName } from '../../domain/scope.ts';
+import { ident, qualified } from '../postgres/identifier.ts';
+import { sqlState } from '../postgres/sql.ts';
+import { membersDigest, stagedTables } from './digests.ts';
+import { filterSql } from './filter.ts';
+import { copyName, dropSchemas, list, type RestoreWork } from './layout.ts';
+
+export type ReadScope = (client: ClientBase) => Promise<Scope>;
+
+export interface StageRequest {
+  readonly restore: RestoreWork;
+  readonly manifest: Manifest;
+  /** COPY text of one member, checked against the manifest's SHA-256 while it is read. */
+  readonly openMember: (member: ArchiveMember) => Readable;
+  readonly readScope: ReadScope;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Staged {
+  readonly tables: readonly StagedTable[];
+  readonly rows: number;
+  /** COPY text that was loaded. */
+  readonly bytes: number;
+}
+
+interface Target {
+  readonly table: TenantTable;
+  readonly name: string;
+  readonly staged: string;
+  readonly members: readonly ArchiveMember[];
+  readonly drift: ColumnDrift;
+}
+
+/** Advisory lock class of staging: one connection at a time fills the schema of a restore. */
+const stagingClass = 7006;
+
+/**
+ * Makes this connection the only one that fills the staging of a restore. A Lambda that ran out of time may still be
+ * copying: its rows would land in the tables of the attempt that came after, so it is ended first (the same login may).
+ */
+const becomeOnlyStager = async (client: ClientBase, restoreId: string): Promise<void> => {
+  await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_locks
+     WHERE locktype = 'advisory' AND classid = $1 AND objid::bigint = (hashtext($2)::bigint & 4294967295) AND objsubid = 2
+       AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) AND granted AND pid <> pg_backend_pid()`,
+    [stagingClass, restoreId],
+  );
+  await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [stagingClass, restoreId]);
+};
+
+const targetsOf = ({ restore, manifest }: StageRequest, scope: Scope): Target[] =>
+  restore.tables.map((name) => {
+    const table = scope.tables.find((candidate) => tableName(candidate) === name);
+    if (!table) throw new StepFailure('RestoreRefused', `${name} was dropped meanwhile; start a restore without it`);
+    return {
+      table,
+      name,
+      staged: qualified(restore.stagingSchema, copyName(name, restore.tables)),
+      members: manifest.members.filter(({ root }) => root === name),
+      drift: columnDrift(manifest, table),
+    };
+  });
+
+/** Columns of the archive with the types of today; a column that is gone is kept as text, for people to look at. */
+const createStaged = async (client: ClientBase, { table, staged, members, drift }: Target): Promise<void> => {
+  const types = new Map(table.columns.map(({ name, type }) => [name, type]));
+  const generated = new Set(table.columns.filter((column) => column.generated).map(({ name }) => name));
+  const own = table.columns
+    .map(({ name }) => name)
+    .filter((name) => !generated.has(name) && !drift.added.includes(name));
+  const columns = members[0]?.columns ?? own;
+  const defined = columns.map((column) => `${ident(column)} ${types.get(column) ?? 'text'}`);
+  await client.query(`CREATE UNLOGGED TABLE ${staged} (${defined.join(', ')})`);
+};
+
+/** Why COPY refused a row: the rows do not fit today's types, or, with unchanged columns, the archive is damaged. */
+const loadFailure = (
+  error: unknown,
+  target: Target,
+  member: ArchiveMember,
+  request: StageRequest,
+  scope: Scope,
+): unknown => {
+  const state = sqlState(error);
+  if (state === undefined || !/^(22|23)/.test(state)) return error;
+  const message = error instanceof Error ? error.message : String(error);
+  const { removed, retyped } = target.drift;
+  const lines = differingLines(request.manifest.schema.lines, scope.lines, target.name);
+  if (removed.length + retyped.length + lines.length === 0)
+    return new StepFailure(
+      'ArchiveDamaged',
+      `${member.table} of backup ${request.manifest.backupId} cannot be loaded: ${message}; choose another backup`,
+      { cause: error },
+    );
+  return new StepFailure(
+    'RestoreRefused',
+    `rows of ${target.name} do not fit the schema of today (${message}); it differs from the backup's in: ${lines.join(' | ')}`,
+    { cause: error },
+  );
+};
+
+const loadMember = async (
+  client: ClientBase,
+  target: Target,
+  member: ArchiveMember,
+  request: StageRequest,
+  scope: Scope,
+): Promise<void> => {
+  const copy = client.query(copyFrom(`COPY ${target.staged} (${list(member.columns)}) FROM STDIN`));
+  try {
+    await pipeline(request.openMember(member), copy, { signal: request.signal });
+  } catch (error) {
+    throw loadFailure(error, target, member, request, scope);
+  }
+  if (copy.rowCount !== member.rows)
+    throw new StepFailure(
+      'ArchiveDamaged',
+      `${member.table} of backup ${request.manifest.backupId} has ${copy.rowCount} rows instead of ${member.rows}; choose another backup`,
+    );
+};
+
+/** Every row must be this tenant's, whatever the archive claims to be. */
+const refuseForeign = async (client: ClientBase, tenantId: string, { name, staged }: Target): Promise<void> => {
+  const { rows } = await client.query<{ rows: string }>(
+    `SELECT count(*) AS rows FROM ${staged} WHERE tenant_id IS DISTINCT FROM $1`,
+    [tenantId],
+  );
+  if (rows[0]?.rows === '0') return;
+  throw new StepFailure(
+    'ForeignRows',
+    `${rows[0]?.rows} rows of ${name} in the archive are not of tenant ${tenantId}; nothing was restored, report this backup`,
+  );
+};
+
+/** Compares with the manifest's digest where the columns still have the types in which it was taken. */
+const refuseDamaged = async (client: ClientBase, target: Target, manifest: Manifest): Promise<void> => {
+  const { name, staged, members, drift } = target;
+  if (members.length === 0 || drift.removed.length + drift.retyped.length > 0) return;
+  const { expected, found } = await membersDigest(client, staged, members);
+  if (expected === found) return;
+  throw new StepFailure(
+    'ArchiveDamaged',
+    `${name} of backup ${manifest.backupId} has digest ${found} instead of ${expected}; choose another backup`,
+  );
+};
+
+const keepChosenRows = async (
+  client: ClientBase,
+  { restore, manifest }: StageRequest,
+  target: Target,
+): Promise<void> => {
+  if (!restore.rows) return;
+  const filter = filterSql(parseRows(restore.rows, target.table), 's', 1);
+  await client.query(`DELETE FROM ${target.staged} s WHERE (${filter.sql}) IS NOT TRUE`, [...filter.values]);
+  const left = await client.query(`SELECT FROM ${target.staged} LIMIT 1`);
+  if (left.rowCount === 0)
+    throw new StepFailure(
+      'RestoreRefused',
+      `no row of ${target.name} in backup ${manifest.backupId} of ${manifest.takenAt} is meant by ${JSON.stringify(restore.rows)}; choose another backup or other rows`,
+    );
+};
+
+/**
+ * Loads the chosen tables of an archive into the restore's own schema and proves that they are what the manifest says and
+ * nobody else's. Live tables are not touched. Safe to repeat: it starts from an empty schema, and ends a forgotten attempt.
+ * Throws ArchiveDamaged, ForeignRows, RestoreRefused (rows do not fit today's schema, or none is meant).
+ */
+export const stageRestore = async (client: ClientBase, request: StageRequest): Promise<Staged> => {
+  const { restore, manifest } = request;
+  if (manifest.tenantId !== restore.tenantId)
+    throw new StepFailure(
+      'ForeignRows',
+      `backup ${manifest.backupId} is of tenant ${manifest.tenantId}, not of ${restore.tenantId}; nothing was restored`,
+    );
+  await becomeOnlyStager(client, restore.id);
+  const scope = await request.readScope(client);
+  const targets = targetsOf(request, scope);
+  await dropSchemas(client, [restore.stagingSchema]);
+  await client.query(`CREATE SCHEMA ${ident(restore.stagingSchema)}`);
+  for (const target of targets) {
+    await createStaged(client, target);
+    for (const member of target.members) await loadMember(client, target, member, request, scope);
+    await refuseForeign(client, restore.tenantId, target);
+    await refuseDamaged(client, target, manifest);
+    await keepChosenRows(client, request, target);
+    await client.query(`ANALYZE ${target.staged}`);
+  }
+  const tables = await stagedTables(client, restore);
+  return {
+    tables,
+    rows: tables.reduce((sum, { rows }) => sum + rows, 0),
+    bytes: targets.flatMap(({ members }) => members).reduce((sum, { bytes }) => sum + bytes, 0),
+  };
+};
