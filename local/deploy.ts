@@ -22,7 +22,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { CreateScheduleCommand, SchedulerClient, UpdateScheduleCommand } from '@aws-sdk/client-scheduler';
-import { CreateSecretCommand, GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import {
   CreateStateMachineCommand,
   ListStateMachinesCommand,
@@ -267,13 +267,14 @@ const setUp = async (lambda: LambdaClient, target: Target): Promise<void> => {
   if (FunctionError) throw new Error(`set-up failed: ${Buffer.from(Payload ?? []).toString()}`);
 };
 
-/** What the hosted app is told: where the registry's routes are, and the secrets it may read. */
+/** What the hosted app is told: where the registry's routes are. */
 export interface AppPlaces {
   readonly router: {
     readonly host: string;
     readonly port: number;
     readonly database: string;
-    readonly secret: { username: string; password: string };
+    /** Secret with the login that reads routes and nothing else. */
+    readonly secretId: string;
   };
 }
 
@@ -317,15 +318,8 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
     await setUp(lambda, target);
     await Promise.all([createBus(events, queues), deployMachines(states, target)]);
     await Promise.all([mapQueues(lambda, queues), schedulePlans(scheduler, target)]);
-    const { SecretString } = await secrets.send(new GetSecretValueCommand({ SecretId: 'tenantry/registry/router' }));
-    return {
-      router: {
-        host: target.postgres.host,
-        port: target.postgres.port,
-        database: 'control',
-        secret: JSON.parse(SecretString!),
-      },
-    };
+    const { host, port } = target.postgres;
+    return { router: { host, port, database: environment.REGISTRY_DATABASE, secretId: 'tenantry/registry/router' } };
   } finally {
     for (const client of [lambda, s3, sqs, events, states, secrets, scheduler]) client.destroy();
   }

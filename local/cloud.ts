@@ -1,0 +1,204 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { allFunctions, functionName } from '../domain/deployment.ts';
+import { workflows } from '../domain/workflows.ts';
+import { startApp } from './apps.ts';
+import { type AppPlaces, deploy } from './deploy.ts';
+import { newAccessKeyId, newSecretAccessKey, openCredentialStore } from './gateway/credentials.ts';
+import { startGateway } from './gateway/gateway.ts';
+import { createIngress } from './ingress.ts';
+import { bundleHandlers } from './lambda/bundle.ts';
+import { startPostgres } from './postgres.ts';
+import { createServices } from './services.ts';
+
+export interface CloudOptions {
+  /** The data directory: everything that the cloud keeps is in here. */
+  readonly home: string;
+  /** Root of the project whose handlers, machines and app are deployed. */
+  readonly root: string;
+  /** Port of the gateway; without it that of the last start, else a free one. */
+  readonly port?: number;
+  readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** Where bundles are kept; tests share one directory so that they bundle once. */
+  readonly bundleDirectory?: string;
+}
+
+export interface Cloud {
+  readonly port: number;
+  readonly endpoint: string;
+  readonly token: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  readonly postgres: {
+    readonly host: string;
+    readonly port: number;
+    readonly superuser: { readonly username: string; readonly password: string };
+  };
+  readonly serviceNames: readonly string[];
+  readonly machines: number;
+  readonly functions: number;
+  /** Executions that were open when the cloud last ended, and go on. */
+  readonly resumed: number;
+  /** Ends everything in order: the app, the services, PostgreSQL. What is open goes on at the next start. */
+  close(): Promise<void>;
+}
+
+interface Identity {
+  readonly port: number;
+  readonly token: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+}
+
+const region = 'eu-central-1';
+const accountId = '000000000000';
+
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+};
+
+const readCloudFile = (file: string): (Identity & { pid: number }) | undefined =>
+  existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Identity & { pid: number }) : undefined;
+
+const writeCloudFile = (file: string, content: unknown): void => {
+  writeFileSync(`${file}.draft`, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  renameSync(`${file}.draft`, file);
+};
+
+/** Keys, token and port of this data directory: made at the first start, the same ever after. */
+const identityOf = (known: Identity | undefined, port: number | undefined): Identity => ({
+  port: port ?? known?.port ?? 0,
+  token: known?.token ?? randomBytes(24).toString('base64url'),
+  accessKeyId: known?.accessKeyId ?? newAccessKeyId('AKIA'),
+  secretAccessKey: known?.secretAccessKey ?? newSecretAccessKey(),
+});
+
+const appEnvironment = (endpoint: string, { router }: AppPlaces, identity: Identity): Record<string, string> => ({
+  AWS_ENDPOINT_URL: endpoint,
+  AWS_REGION: region,
+  AWS_ACCESS_KEY_ID: identity.accessKeyId,
+  AWS_SECRET_ACCESS_KEY: identity.secretAccessKey,
+  REGISTRY_HOST: router.host,
+  REGISTRY_PORT: String(router.port),
+  REGISTRY_DATABASE: router.database,
+  REGISTRY_SECRET_ID: router.secretId,
+  SAMPLE_APP_OPEN_LOGIN: '1',
+  SAMPLE_APP_SESSION_SECRET: identity.token,
+});
+
+const openLog = (): ((source: string, line: string) => void) => {
+  return (source, line) => process.stderr.write(`${new Date().toISOString()} ${source}: ${line}\n`);
+};
+
+/**
+ * Starts the whole laptop cloud on one data directory: PostgreSQL, the AWS services behind one port, Tenantry deployed into
+ * them, the hosted app. Resolves when all of it answers and open executions go on.
+ * @throws Error when another cloud runs on the directory, or a port is taken; the message names it and the fix.
+ */
+export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
+  const { home, root } = options;
+  mkdirSync(home, { recursive: true });
+  const cloudFile = join(home, 'cloud.json');
+  const known = readCloudFile(cloudFile);
+  if (known && known.pid !== process.pid && isAlive(known.pid))
+    throw new Error(
+      `a local cloud already runs on ${home} (process ${known.pid}, port ${known.port}); end it: npx tenantry down`,
+    );
+  const log = openLog();
+  const identity = identityOf(known, options.port);
+  const [postgres, bundles] = await Promise.all([
+    startPostgres({
+      directory: join(home, 'postgres'),
+      log: (line) => log('postgres', line),
+      ...(options.postgresSettings ? { settings: options.postgresSettings } : {}),
+    }),
+    bundleHandlers({
+      root,
+      entries: Object.values(allFunctions).map(({ entry }) => entry),
+      outDirectory: options.bundleDirectory ?? join(home, 'bundles'),
+    }),
+  ]);
+  const credentials = openCredentialStore({ file: join(home, 'credentials.json'), accountId, ...identity });
+  let endpoint = '';
+  const services = createServices({ home, region, accountId, credentials, endpoint: () => endpoint, log });
+  let app: Awaited<ReturnType<typeof startApp>> | undefined;
+  const gateway = await startGateway({
+    services: services.all,
+    credentials,
+    region,
+    accountId,
+    port: identity.port,
+    fallback: createIngress({
+      appPort: () => app?.port(),
+      token: identity.token,
+      log: (line) => log('ingress', line),
+      invokeOperatorApi: async (event) => {
+        const arn = `arn:aws:lambda:${region}:${accountId}:function:${functionName('OperatorApi')}`;
+        const { payload, functionError } = await services.lambda.invoker.invoke(arn, JSON.stringify(event));
+        if (functionError) throw new Error(payload);
+        return JSON.parse(payload) as unknown;
+      },
+    }),
+  });
+  endpoint = gateway.endpoint;
+  const close = async (): Promise<void> => {
+    await app?.stop();
+    await services.quiesce();
+    await gateway.close();
+    await postgres.stop();
+  };
+  try {
+    const places = await deploy({
+      endpoint,
+      region,
+      accountId,
+      credentials: identity,
+      postgres: { host: postgres.host, port: postgres.port, ...postgres.superuser },
+      defineFunction: (definition) => {
+        services.lambda.define({ ...definition, handler: 'handler' });
+      },
+      bundles,
+      root,
+    });
+    const resumed = await services.resume();
+    app = await startApp({
+      entry: join(root, 'sample-app', 'main.ts'),
+      env: appEnvironment(endpoint, places, identity),
+      log: (line) => log('app', line),
+    });
+    writeCloudFile(cloudFile, {
+      ...identity,
+      pid: process.pid,
+      port: gateway.port,
+      endpoint,
+      region,
+      accountId,
+      postgres: { host: postgres.host, port: postgres.port },
+      startedAt: new Date().toISOString(),
+    });
+    return {
+      port: gateway.port,
+      endpoint,
+      token: identity.token,
+      region,
+      accountId,
+      credentials: identity,
+      postgres: { host: postgres.host, port: postgres.port, superuser: postgres.superuser },
+      serviceNames: services.all.map(({ signingName }) => signingName),
+      machines: Object.keys(workflows).length,
+      functions: Object.keys(allFunctions).length,
+      resumed,
+      close,
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+};
