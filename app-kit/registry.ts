@@ -31,7 +31,7 @@ const routeOf = (row: RouterRow): Route => ({
   secretId: `${row.secret_prefix}/app`,
 });
 
-/** Routes from the registry's view `router`. Asked anew once when the connection broke or the login was refused. */
+/** Routes from the registry's view `router`. Asked anew once when the connection broke, and once when the login was refused. */
 export const registryRoutes = (place: RegistryPlace, logins: Logins): RouteSource & { close(): Promise<void> } => {
   let pool: pg.Pool | undefined;
   const opened = async (): Promise<pg.Pool> => {
@@ -58,19 +58,19 @@ export const registryRoutes = (place: RegistryPlace, logins: Logins): RouteSourc
     pool = undefined;
     await closing?.end();
   };
-  const ask = async (condition: string, value: string, again = true): Promise<Route | undefined> => {
+  const ask = async (condition: string, value: string, tried = ''): Promise<Route | undefined> => {
     try {
       const text = `SELECT ${columns} FROM router WHERE ${condition} ORDER BY kind DESC LIMIT 1`;
       const { rows } = await (await opened()).query<RouterRow>(text, [value]);
       return rows[0] && routeOf(rows[0]);
     } catch (error) {
-      const refused = sqlState(error) === '28P01';
-      if (!again || !(refused || isConnectionLost(error))) throw error;
-      if (refused) {
+      const trouble = sqlState(error) === '28P01' ? 'refused ' : isConnectionLost(error) ? 'lost ' : '';
+      if (trouble === '' || tried.includes(trouble)) throw error;
+      if (trouble === 'refused ') {
         logins.forget(place.secretId);
         await close();
       }
-      return ask(condition, value, false);
+      return ask(condition, value, tried + trouble);
     }
   };
   return {
