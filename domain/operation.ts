@@ -23,6 +23,7 @@ export interface Operation {
 /** One attempt of one step. `lost`: the operation ended while the attempt had reported nothing (its Lambda died). */
 export interface StepAttempt {
   readonly step: string;
+  /** 0 is the first, as in Step Functions' RetryCount. */
   readonly attempt: number;
   readonly startedAt: Date;
   readonly endedAt: Date | null;

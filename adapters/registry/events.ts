@@ -30,6 +30,12 @@ export type KnownRequest = Request & {
   readonly startedAt: Date | null;
 };
 
+export interface Claimed {
+  readonly deliveries: number;
+  readonly operation: string;
+  readonly detail: unknown;
+}
+
 export interface Events {
   /** Writes the event once, however often it is delivered. False: it was known. */
   record(event: BusEvent): Promise<boolean>;
@@ -37,8 +43,8 @@ export interface Events {
   list(filter: { after: number; limit: number; tenantId?: string | undefined }): Promise<RecordedEvent[]>;
   /** The newest `limit`, oldest first. */
   latest(limit: number): Promise<RecordedEvent[]>;
-  /** Notes a delivery of a request. `deliveries` 1 is the first; the first detail stays. */
-  claim(request: Request): Promise<{ deliveries: number; detail: unknown }>;
+  /** Notes a delivery of a request. `deliveries` 1 is the first; the first operation and detail stay. */
+  claim(request: Request): Promise<Claimed>;
   /** Notes a request before it is published, so that its operation can be asked for at once. */
   announce(request: Request): Promise<void>;
   started(eventId: string): Promise<void>;
@@ -51,12 +57,12 @@ const insertRequest = `
   INSERT INTO requests AS request (event_id, detail_type, tenant_id, kind, operation, detail, deliveries)
   VALUES ($1, $2, $3, $4, $5, $6, $7)
   ON CONFLICT (event_id) DO UPDATE SET deliveries = request.deliveries + excluded.deliveries
-  RETURNING deliveries, detail`;
+  RETURNING deliveries, operation, detail`;
 
 export const openEvents = (sql: Sql): Events => {
-  const insert = async (request: Request, deliveries: number): Promise<{ deliveries: number; detail: unknown }> => {
+  const insert = async (request: Request, deliveries: number): Promise<Claimed> => {
     const { eventId, detailType, tenantId, kind, operation, detail } = request;
-    const [row] = await sql.query<{ deliveries: number; detail: unknown }>(insertRequest, [
+    const [row] = await sql.query<Claimed>(insertRequest, [
       eventId,
       detailType,
       tenantId,

@@ -13,7 +13,7 @@ export const openJournal = (sql: Sql): Journal => ({
   start: async ({ operation, step, tenantId }) => {
     const [row] = await sql.query<{ id: number }>(
       `INSERT INTO steps (operation_id, step, attempt, tenant_id)
-       SELECT $1, $2, count(*) + 1, $3 FROM steps WHERE operation_id = $1 AND step = $2 RETURNING id`,
+       SELECT $1, $2, count(*), $3 FROM steps WHERE operation_id = $1 AND step = $2 RETURNING id`,
       [operation, step, tenantId],
     );
     return row!.id;

@@ -1,5 +1,6 @@
 import type { Sql } from '../postgres/sql.ts';
 import { type Audit, openAudit } from './audit.ts';
+import { type Backups, openBackups } from './backups.ts';
 import { type Cells, openCells } from './cells.ts';
 import { type Events, openEvents } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
@@ -17,6 +18,7 @@ export interface RegistryParts {
   readonly leases: Leases;
   readonly operations: Operations;
   readonly journal: Journal;
+  readonly backups: Backups;
   readonly restores: Restores;
   readonly routes: Routes;
   readonly audit: Audit;
@@ -39,6 +41,7 @@ const parts = (sql: Sql): RegistryParts => ({
   leases: openLeases(sql),
   operations: openOperations(sql),
   journal: openJournal(sql),
+  backups: openBackups(sql),
   restores: openRestores(sql),
   routes: openRoutes(sql),
   audit: openAudit(sql),
