@@ -65,12 +65,13 @@ export const manifestKey = (tenantId: string, backupId: string): string =>
 /** What pg_dump writes after the rows of a table; a member ends with it, so that stock pg_restore reads it. */
 export const endOfData = '\\.\n\n\n';
 
-/** Objects that all archives of one schema version share. */
-export const schemaKeys = (fingerprint: string): { readonly toc: string; readonly dumpIds: string } => ({
-  toc: `schemas/${fingerprint}/toc.dat`,
-  dumpIds: `schemas/${fingerprint}/dump-ids.json`,
-});
+/** Object that all archives of one schema version share: which toc.dat is theirs, and what it wants of them. */
+export const tocKeyOf = (fingerprint: string): string => `schemas/${fingerprint}/toc.json`;
 
-/** `schema.table` -> dump id of its rows in toc.dat. */
-export const dumpIdsSchema = z.record(z.string(), z.int().positive());
-export type DumpIds = z.infer<typeof dumpIdsSchema>;
+export const tocSchema = z.object({
+  /** Key of toc.dat in the archive bucket. */
+  key: z.string().startsWith('schemas/'),
+  /** `schema.table` -> dump id of its rows, and the order in which toc.dat's COPY wants its columns. */
+  entries: z.record(z.string(), z.object({ dumpId: z.int().positive(), columns: z.array(z.string()) })),
+});
+export type Toc = z.infer<typeof tocSchema>;
