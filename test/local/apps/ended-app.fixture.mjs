@@ -1,0 +1,2 @@
+console.error('REGISTRY_HOST is missing');
+process.exit(3);
