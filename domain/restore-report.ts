@@ -6,7 +6,11 @@ export interface RowSample {
   /** The primary key without tenant_id. */
   readonly key: Readonly<Record<string, string | null>>;
   /** Only for `changed`: the columns that differ. */
-  readonly columns?: readonly { readonly column: string; readonly now: string | null; readonly then: string | null }[];
+  readonly columns?: readonly {
+    readonly column: string;
+    readonly now: string | null;
+    readonly backup: string | null;
+  }[];
 }
 
 export interface TableCounts {
@@ -55,6 +59,8 @@ export interface RestorePlanNotes extends Closure {
 }
 
 export interface RestoreReport {
+  /** The plan's warnings, so that one document tells all. */
+  readonly warnings: readonly string[];
   readonly tables: readonly TableComparison[];
   /** Digest of the tenant's live rows in the compared tables: a swap that meets another one compares again. */
   readonly digest: string;

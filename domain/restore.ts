@@ -18,7 +18,8 @@ export const restoreStatuses = [
 export type RestoreStatus = (typeof restoreStatuses)[number];
 
 /** Days that the replaced rows are kept, so that people notice a wrong restore over a weekend and a holiday. */
-export const undoDays = 7;
+const undoDays = 7;
+export const undoUntilOf = (swappedAt: Date): Date => new Date(swappedAt.getTime() + undoDays * 86_400_000);
 
 export interface SealedBackup {
   readonly id: string;
@@ -240,16 +241,23 @@ export const closure = (scope: Scope, tables: readonly string[]): Closure => {
   return { needs: reach(tables, ties, 'parent'), referredBy: reach(tables, ties, 'child') };
 };
 
-/** An in-place restore waits for a person when asked to, or when the tenant's plan says so and nobody has approved yet. */
+/** Live rows change only after somebody approved: beforehand (`given`), or by looking at the comparison. */
 export const needsApproval = (restore: {
   readonly into: 'copy' | 'in-place';
   readonly dryRun: boolean;
   readonly approval?: 'required' | 'given' | undefined;
-  readonly planAsks: boolean;
-}): boolean =>
-  restore.into === 'in-place' &&
-  !restore.dryRun &&
-  (restore.approval === 'required' || (restore.approval === undefined && restore.planAsks));
+}): boolean => restore.into === 'in-place' && !restore.dryRun && restore.approval !== 'given';
+
+/** What people should know before they run a plan, as sentences. */
+export const planWarnings = ({ needs, referredBy }: Closure, drift: readonly ColumnDrift[]): string[] => [
+  ...needs.map(({ table, via }) => `needs ${table}: ${via} refers to it, and it is not restored`),
+  ...referredBy.map(({ table, via }) => `referredBy ${table}: ${via} refers to restored rows, and it is not restored`),
+  ...drift.flatMap(({ table, removed, added, retyped }) => [
+    ...removed.map((column) => `${table}.${column} was dropped since the backup: not restored`),
+    ...added.map((column) => `${table}.${column} was added since the backup: rows that come back get its default`),
+    ...retyped.map((column) => `${table}.${column} has another type now: old values are read as that type`),
+  ]),
+];
 
 const columnLine = (table: string): string => `column ${table}.`;
 

@@ -8,6 +8,9 @@ import { list, openTables, type RestoredTable, type RestoreWork, sameKey, sameRo
 import { findBroken } from './references.ts';
 import { asTenant } from './transaction.ts';
 
+/** What a comparison finds; when it was made and what the plan warned of is added by the step. */
+export type Comparison = Pick<RestoreReport, 'tables' | 'digest' | 'broken'>;
+
 /** Samples per table, and characters per value: a report stays readable and far below what a browser stalls on. */
 const samplesPerTable = 20;
 const sampleLength = 200;
@@ -83,7 +86,11 @@ const sample = async (client: ClientBase, tenantId: string, table: RestoredTable
     ...(row.kind === 'changed'
       ? {
           columns: table.columns
-            .map((column, index) => ({ column, now: cut(row.now[index] ?? null), then: cut(row.then[index] ?? null) }))
+            .map((column, index) => ({
+              column,
+              now: cut(row.now[index] ?? null),
+              backup: cut(row.then[index] ?? null),
+            }))
             .filter((_, index) => row.differs[index]),
         }
       : {}),
@@ -109,7 +116,7 @@ export const compareTables = async (
   client: ClientBase,
   restore: RestoreWork,
   { scope, tables, digest }: { scope: Scope; tables: readonly RestoredTable[]; digest: string },
-): Promise<Omit<RestoreReport, 'comparedAt' | 'comparedAgain'>> => {
+): Promise<Comparison> => {
   const compared: TableComparison[] = [];
   for (const table of tables) {
     const counts = await countKinds(client, restore.tenantId, table);
@@ -138,14 +145,14 @@ export const compareRestore = (
   client: ClientBase,
   restore: RestoreWork,
   readScope: (client: ClientBase) => Promise<Scope>,
-): Promise<Omit<RestoreReport, 'comparedAt' | 'comparedAgain'>> =>
+): Promise<Comparison> =>
   asTenant(
     client,
     restore.tenantId,
     async () => {
       const scope = await readScope(client);
       const tables = await openTables(client, restore, scope);
-      await refuseLostStaging(client, restore, tables);
+      await refuseLostStaging(client, restore);
       const digest = await liveDigest(client, restore.tenantId, tables);
       return compareTables(client, restore, { scope, tables, digest });
     },

@@ -4,88 +4,91 @@ import type { ArchiveMember } from '../../domain/archive.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import type { StagedTable } from '../../domain/restore-report.ts';
 import { copiedColumns } from '../../domain/scope.ts';
+import type { StoredColumn } from '../catalog/read-columns.ts';
+import { addDigests, type DigestAlgorithm, digestSql, exactText } from '../dump/digest.ts';
 import { qualified } from '../postgres/identifier.ts';
-import { copyName, list, type RestoredTable, type RestoreWork, readColumns } from './layout.ts';
+import { copyName, type RestoredTable, type RestoreWork, readCopies } from './layout.ts';
 
-const rowHash = (columns: readonly string[], algorithm: ArchiveMember['algorithm'], alias: string): string =>
-  algorithm === 'record-v1'
-    ? `hash_record_extended(ROW(${list(columns, alias)}), 0)`
-    : `hashtextextended(ROW(${list(columns, alias)})::text, 0)`;
+/** Inside one server version the quick digest serves; an archive says which one it was taken with. */
+const ownAlgorithm: DigestAlgorithm = 'record-v1';
 
-const digestExpression = (columns: readonly string[], algorithm: ArchiveMember['algorithm'], alias: string): string =>
-  `coalesce(sum(${rowHash(columns, algorithm, alias)}::numeric), 0)::text`;
+/**
+ * Runs `work` under the settings that digests need. Inside a transaction; the search_path comes back, because operators
+ * of extensions (citext's =) are found through it.
+ */
+const exactly = async <Result>(client: ClientBase, work: () => Promise<Result>): Promise<Result> => {
+  const { rows } = await client.query<{ path: string }>(`SELECT current_setting('search_path') AS path`);
+  await client.query(exactText);
+  const result = await work();
+  await client.query(`SELECT set_config('search_path', $1, true)`, [rows[0]?.path]);
+  return result;
+};
 
-const digestOf = async (
+/** Rows and digest of `from`, whose rows are called x. */
+const digestRows = async (
   client: ClientBase,
   from: string,
-  columns: readonly string[],
-  algorithm: ArchiveMember['algorithm'],
-  values: readonly unknown[] = [],
+  columns: readonly StoredColumn[],
+  { algorithm = ownAlgorithm, values = [] }: { algorithm?: DigestAlgorithm; values?: readonly unknown[] } = {},
 ): Promise<{ rows: number; digest: string }> => {
   const { rows } = await client.query<{ rows: string; digest: string }>(
-    `SELECT count(*) AS rows, ${digestExpression(columns, algorithm, 'x')} AS digest FROM ${from}`,
+    `SELECT count(*) AS rows, ${digestSql(columns, algorithm)} AS digest FROM ${from}`,
     [...values],
   );
   return { rows: Number(rows[0]?.rows), digest: rows[0]?.digest ?? '0' };
 };
 
-/** What the manifest says of a table's members together, and what lies in staging. Digests of disjoint rows add up. */
+/** What the manifest says of a table's members together, and what lies in staging: digests of disjoint rows add up. */
 export const membersDigest = async (
   client: ClientBase,
-  staged: string,
-  members: readonly ArchiveMember[],
+  loaded: { staged: string; columns: readonly StoredColumn[]; members: readonly ArchiveMember[] },
 ): Promise<{ expected: string; found: string }> => {
-  const [first] = members;
-  const expected = members.reduce((sum, { digest }) => sum + BigInt(digest), 0n).toString();
-  const { digest } = await digestOf(client, `${staged} x`, first?.columns ?? [], first?.algorithm ?? 'text-v1');
+  const expected = loaded.members.map(({ digest }) => digest).reduce(addDigests, '0');
+  const algorithm = loaded.members[0]?.algorithm ?? ownAlgorithm;
+  const { digest } = await exactly(client, () =>
+    digestRows(client, `${loaded.staged} x`, loaded.columns, { algorithm }),
+  );
   return { expected, found: digest };
 };
 
 /** Rows and digest of every staging table, to be kept in the registry. */
-export const stagedTables = async (client: ClientBase, restore: RestoreWork): Promise<StagedTable[]> => {
-  const columns = await readColumns(client, restore.stagingSchema);
-  const tables: StagedTable[] = [];
-  for (const table of restore.tables) {
-    const copy = copyName(table, restore.tables);
-    const from = `${qualified(restore.stagingSchema, copy)} x`;
-    tables.push({ table, ...(await digestOf(client, from, columns.get(copy) ?? [], 'text-v1')) });
-  }
-  return tables;
-};
+export const stagedTables = (client: ClientBase, restore: RestoreWork): Promise<StagedTable[]> =>
+  exactly(client, async () => {
+    const copies = await readCopies(client, restore.stagingSchema, restore.tables);
+    const tables: StagedTable[] = [];
+    for (const [table, columns] of copies) {
+      const from = qualified(restore.stagingSchema, copyName(table, restore.tables));
+      tables.push({ table, ...(await digestRows(client, `${from} x`, columns)) });
+    }
+    return tables;
+  });
 
 /**
  * Throws RestoreRefused unless staging holds what StageRestore loaded. Unlogged tables are emptied by a server crash, and
  * a swap of empty tables would delete the tenant's rows.
  */
-export const refuseLostStaging = async (
-  client: ClientBase,
-  restore: RestoreWork,
-  _tables: readonly RestoredTable[],
-): Promise<void> => {
+export const refuseLostStaging = async (client: ClientBase, restore: RestoreWork): Promise<void> => {
   const found = new Map((await stagedTables(client, restore)).map((table) => [table.table, table]));
   const lost = restore.tables.filter((name) => {
     const then = restore.staged?.find(({ table }) => table === name);
     const now = found.get(name);
     return !then || then.rows !== now?.rows || then.digest !== now.digest;
   });
-  if (lost.length > 0)
-    throw new StepFailure(
-      'RestoreRefused',
-      `the staged rows of ${lost.join(', ')} are not what was loaded (a server crash empties them); start the restore again`,
-    );
+  if (lost.length === 0) return;
+  throw new StepFailure(
+    'RestoreRefused',
+    `the staged rows of ${lost.join(', ')} are not what was loaded (a server crash empties them); start the restore again`,
+  );
 };
 
 /** One digest over the tenant's live rows in the restored tables. */
-export const liveDigest = async (
-  client: ClientBase,
-  tenantId: string,
-  tables: readonly RestoredTable[],
-): Promise<string> => {
-  const hash = createHash('sha256');
-  for (const { name, live, table } of tables) {
-    const columns = copiedColumns(table).map((column) => column.name);
-    const { rows, digest } = await digestOf(client, `${live} x WHERE x.tenant_id = $1`, columns, 'text-v1', [tenantId]);
-    hash.update(`${name} ${rows} ${digest}\n`);
-  }
-  return hash.digest('hex');
-};
+export const liveDigest = (client: ClientBase, tenantId: string, tables: readonly RestoredTable[]): Promise<string> =>
+  exactly(client, async () => {
+    const hash = createHash('sha256');
+    for (const { name, live, table } of tables) {
+      const from = `${live} x WHERE x.tenant_id = $1`;
+      const { rows, digest } = await digestRows(client, from, copiedColumns(table), { values: [tenantId] });
+      hash.update(`${name} ${rows} ${digest}\n`);
+    }
+    return hash.digest('hex');
+  });

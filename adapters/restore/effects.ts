@@ -78,3 +78,37 @@ export const takeFence = async (client: ClientBase, tenant: { tenantId: string; 
       `tenant ${tenant.tenantId} is ${rows[0].state} in this database; restore once it is open`,
     );
 };
+
+/** Advisory lock class that orders the attempts on one restore; writers of the tenant never touch it. */
+const restoreClass = 7007;
+
+/** Waits for another attempt on the same restore, such as one whose Lambda ran out of time, to commit or roll back. */
+export const lockRestore = async (client: ClientBase, restoreId: string): Promise<void> => {
+  await client.query('SELECT pg_advisory_xact_lock($1, hashtext($2))', [restoreClass, restoreId]);
+};
+
+/** Throws StaleOperation once the operation was abandoned: a late attempt must not commit behind the compensation's back. */
+export const refuseAbandoned = async (client: ClientBase, operation: string): Promise<void> => {
+  if (!(await readEffect(client, { operation, step: 'AbandonRestore' }))) return;
+  throw new StepFailure('StaleOperation', `operation ${operation} was abandoned; its late attempt changes nothing`);
+};
+
+/**
+ * Closes the door behind an abandoned operation and answers what it had committed before: from here on no attempt of it can
+ * swap or undo. In a transaction; safe to repeat.
+ */
+export const abandonEffects = async <Swap, Undo>(
+  client: ClientBase,
+  abandoned: { readonly operation: string; readonly restoreId: string; readonly tenantId: string },
+): Promise<{ readonly swapped: Swap | undefined; readonly undone: Undo | undefined }> => {
+  const { operation, restoreId, tenantId } = abandoned;
+  await client.query(`SET LOCAL lock_timeout = '20s'`);
+  await lockRestore(client, restoreId);
+  const swapped = await readEffect<Swap>(client, { operation, step: 'SwapRestore' });
+  const undone = await readEffect<Undo>(client, { operation, step: 'UndoRestore' });
+  await client.query(
+    `INSERT INTO tenantry.effects (operation, step, tenant_id) VALUES ($1, 'AbandonRestore', $2) ON CONFLICT DO NOTHING`,
+    [operation, tenantId],
+  );
+  return { swapped, undone };
+};

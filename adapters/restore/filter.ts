@@ -1,5 +1,8 @@
+import type { ClientBase } from 'pg';
+import { StepFailure } from '../../domain/errors.ts';
 import type { Condition, RowFilter } from '../../domain/rows.ts';
 import { ident } from '../postgres/identifier.ts';
+import { sqlState } from '../postgres/sql.ts';
 
 /** A condition with its parameters, numbered from the one that the caller says. */
 export interface BoundSql {
@@ -45,4 +48,31 @@ export const filterSql = (filter: RowFilter, alias: string, first: number): Boun
     sql: `EXISTS (SELECT FROM unnest(${columns.map((parameter) => `${parameter}::text[]`).join(', ')}) k (${wanted.join(', ')}) WHERE ${same.join(' AND ')})`,
     values,
   };
+};
+
+/**
+ * Asks the server whether every value is of its column's type, without reading a row: dates, enum labels and the like, which
+ * only it can judge. Throws InvalidStepInput that names column and value.
+ */
+export const checkFilter = async (client: ClientBase, filter: RowFilter): Promise<void> => {
+  const values =
+    filter.kind === 'where'
+      ? filter.conditions.flatMap(({ column, type, operator, values: all }) =>
+          operator === 'like' ? [] : all.map((value) => ({ column, type, value })),
+        )
+      : filter.columns.flatMap(({ name, type }, index) =>
+          filter.keys.map((key) => ({ column: name, type, value: key[index] })),
+        );
+  for (const { column, type, value } of values) {
+    try {
+      await client.query(`SELECT $1::text::${type}`, [value]);
+    } catch (error) {
+      if (!sqlState(error)?.startsWith('22')) throw error;
+      throw new StepFailure(
+        'InvalidStepInput',
+        `rows: ${column} is ${type}, and ${JSON.stringify(value)} is not: ${error instanceof Error ? error.message : error}`,
+        { cause: error },
+      );
+    }
+  }
 };

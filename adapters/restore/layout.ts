@@ -4,6 +4,7 @@ import { StepFailure } from '../../domain/errors.ts';
 import type { StagedTable } from '../../domain/restore-report.ts';
 import { parseRows, type RowFilter, type RowsRequest } from '../../domain/rows.ts';
 import { copiedColumns, type Scope, type TenantTable, tableName } from '../../domain/scope.ts';
+import { readColumns, type StoredColumn } from '../catalog/read-columns.ts';
 import { ident, identPath, qualified } from '../postgres/identifier.ts';
 
 /** What the database side of a restore must know of its record. */
@@ -55,15 +56,20 @@ export interface RestoredTable {
   readonly filter: RowFilter | null;
 }
 
-/** Relation -> columns of one schema, by position; generated columns left out. */
-export const readColumns = async (client: ClientBase, schema: string): Promise<Map<string, string[]>> => {
-  const { rows } = await client.query<{ relation: string; columns: string[] }>(
-    `SELECT c.relname AS relation, json_agg(a.attname ORDER BY a.attnum) AS columns
-     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-     WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = $1) AND c.relkind = 'r' GROUP BY c.relname`,
-    [schema],
+/** `schema.table` -> columns of its copy in a schema of the restore; a copy that is not there is missing. */
+export const readCopies = async (
+  client: ClientBase,
+  schema: string,
+  tables: readonly string[],
+): Promise<Map<string, readonly StoredColumn[]>> => {
+  const pathOf = (table: string): string => `${schema}.${copyName(table, tables)}`;
+  const columns = await readColumns(client, tables.map(pathOf));
+  return new Map(
+    tables.flatMap((table) => {
+      const found = columns.get(pathOf(table));
+      return found ? [[table, found] as const] : [];
+    }),
   );
-  return new Map(rows.map(({ relation, columns }) => [relation, columns]));
 };
 
 /**
@@ -71,7 +77,7 @@ export const readColumns = async (client: ClientBase, schema: string): Promise<M
  * dropped meanwhile, or a table has no primary key to find its rows by.
  */
 export const openTables = async (client: ClientBase, restore: RestoreWork, scope: Scope): Promise<RestoredTable[]> => {
-  const copies = await readColumns(client, restore.stagingSchema);
+  const copies = await readCopies(client, restore.stagingSchema, restore.tables);
   return restore.tables.map((name) => {
     const table = scope.tables.find((candidate) => tableName(candidate) === name);
     const refuse = (why: string): never => {
@@ -79,7 +85,7 @@ export const openTables = async (client: ClientBase, restore: RestoreWork, scope
     };
     if (!table) return refuse(`${name} was dropped meanwhile; start a restore without it`);
     const copy = copyName(name, restore.tables);
-    const held = copies.get(copy);
+    const held = copies.get(name)?.map((column) => column.name);
     if (!held) return refuse(`the staged copy of ${name} is gone; start the restore again`);
     if (table.primaryKey.length === 0)
       return refuse(`${name} has no primary key, its rows cannot be told apart; add one`);

@@ -4,7 +4,7 @@ import type { RestoreReport, SwapResult } from '../../domain/restore-report.ts';
 import { ident, identPath } from '../postgres/identifier.ts';
 import { compareTables } from './compare.ts';
 import { liveDigest, refuseLostStaging } from './digests.ts';
-import { markEffect, readEffect, takeFence } from './effects.ts';
+import { lockRestore, markEffect, readEffect, refuseAbandoned, takeFence } from './effects.ts';
 import { list, openTables, type RestoredTable, type RestoreWork, sameKey, sameRow } from './layout.ts';
 import { findBroken, refuseBroken } from './references.ts';
 import { raiseSequences } from './sequences.ts';
@@ -27,7 +27,7 @@ export interface Swapped extends SwapResult {
 }
 
 /** What the mark in the database keeps; the report only where it is not the registry's. */
-type Marked = SwapResult & { readonly fencedMs: number; readonly report: RestoreReport | null };
+export type Marked = SwapResult & { readonly fencedMs: number; readonly report: RestoreReport | null };
 
 interface Outcome {
   readonly marked: Marked;
@@ -123,11 +123,6 @@ const swapTables = async (
   return addUp(counts);
 };
 
-const refuseAbandoned = async (client: ClientBase, operation: string): Promise<void> => {
-  if (!(await readEffect(client, { operation, step: 'AbandonRestore' }))) return;
-  throw new StepFailure('StaleOperation', `operation ${operation} was abandoned; its late swap changes nothing`);
-};
-
 /**
  * Brings the staged rows in, in one fenced transaction: the commit is the only moment at which anything live changes.
  * A repeat of the same operation finds the mark of its first commit and answers the same. Throws FenceTimeout,
@@ -139,23 +134,22 @@ export const swapRestore = async (client: ClientBase, request: SwapRequest): Pro
   const effect = { operation, step: 'SwapRestore' } as const;
   let fencedFrom = 0;
   const { marked, repeated } = await asTenant(client, tenantId, async (): Promise<Outcome> => {
+    await lockRestore(client, restore.id);
     const before = await readEffect<Marked>(client, effect);
     if (before) return { marked: before, repeated: true };
     const scope = await request.readScope(client);
     const tables = await openTables(client, restore, scope);
-    await refuseLostStaging(client, restore, tables);
+    await refuseLostStaging(client, restore);
     if (!restore.report)
       throw new StepFailure('RestoreRefused', `restore ${restore.id} was not compared; run CompareRestore first`);
+    await refuseAbandoned(client, operation);
     fencedFrom = performance.now();
     await takeFence(client, { tenantId, fence: request.fence });
-    // Another attempt may have committed while this one waited for the lock.
-    const meanwhile = await readEffect<Marked>(client, effect);
-    if (meanwhile) return { marked: meanwhile, repeated: true };
-    await refuseAbandoned(client, operation);
     const digest = await liveDigest(client, tenantId, tables);
     const again = digest !== restore.report.digest;
     const report = again
       ? {
+          warnings: restore.report.warnings,
           ...(await compareTables(client, restore, { scope, tables, digest })),
           comparedAt: request.now().toISOString(),
           comparedAgain: true,

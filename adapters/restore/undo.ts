@@ -3,8 +3,8 @@ import { StepFailure } from '../../domain/errors.ts';
 import type { SwapResult } from '../../domain/restore-report.ts';
 import { copiedColumns, tableName } from '../../domain/scope.ts';
 import { ident, identPath, qualified } from '../postgres/identifier.ts';
-import { markEffect, readEffect, takeFence } from './effects.ts';
-import { copyName, list, type RestoreWork, readColumns, sameKey, sameRow } from './layout.ts';
+import { lockRestore, markEffect, readEffect, refuseAbandoned, takeFence } from './effects.ts';
+import { copyName, list, type RestoreWork, readCopies, sameKey, sameRow } from './layout.ts';
 import { findBroken, refuseBroken } from './references.ts';
 import { raiseSequences } from './sequences.ts';
 import type { ReadScope } from './stage.ts';
@@ -34,14 +34,13 @@ const openKept = async (
   restore: RestoreWork,
   scope: Awaited<ReturnType<ReadScope>>,
 ): Promise<(KeptTable & { readonly table: (typeof scope.tables)[number] })[]> => {
-  const held = await readColumns(client, restore.undoSchema);
+  const held = await readCopies(client, restore.undoSchema, restore.tables);
   return restore.tables.map((name) => {
     const table = scope.tables.find((candidate) => tableName(candidate) === name);
     const refuse = (why: string): never => {
       throw new StepFailure('RestoreRefused', `undo of restore ${restore.id}: ${why}`);
     };
-    const copy = copyName(name, restore.tables);
-    const kept = held.get(copy);
+    const kept = held.get(name)?.map((column) => column.name);
     if (!kept) return refuse(`the replaced rows of ${name} are gone; restore the safety backup instead`);
     if (!table) return refuse(`${name} was dropped since the swap; restore the safety backup instead`);
     const own = copiedColumns(table).map((column) => column.name);
@@ -54,7 +53,7 @@ const openKept = async (
       table,
       name,
       live: identPath(name),
-      kept: qualified(restore.undoSchema, copy),
+      kept: qualified(restore.undoSchema, copyName(name, restore.tables)),
       key: table.primaryKey,
       columns: own,
     };
@@ -125,11 +124,11 @@ export const undoRestore = (client: ClientBase, request: UndoRequest): Promise<S
   const { tenantId } = restore;
   const effect = { operation, step: 'UndoRestore' } as const;
   return asTenant(client, tenantId, async () => {
+    await lockRestore(client, restore.id);
     const before = await readEffect<SwapResult>(client, effect);
     if (before) return before;
+    await refuseAbandoned(client, operation);
     await takeFence(client, { tenantId, fence: request.fence });
-    const meanwhile = await readEffect<SwapResult>(client, effect);
-    if (meanwhile) return meanwhile;
     const scope = await request.readScope(client);
     const tables = await openKept(client, restore, scope);
     if (!request.force) await refuseConflicts(client, request, tables);

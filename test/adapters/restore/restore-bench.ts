@@ -4,6 +4,7 @@ import { pipeline } from 'node:stream/promises';
 import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import { readScope } from '../../../adapters/catalog/read-scope.ts';
+import { digestSql, exactText } from '../../../adapters/dump/digest.ts';
 import { identPath } from '../../../adapters/postgres/identifier.ts';
 import { compareRestore } from '../../../adapters/restore/compare.ts';
 import { restoreSetUpSql } from '../../../adapters/restore/effects.ts';
@@ -102,9 +103,11 @@ export const openBench = async (): Promise<Bench> => {
       const quoted = columns.map((column) => `"${column}"`).join(', ');
       for (const leaf of leavesOf(table)) {
         const rows = `SELECT ${quoted} FROM ONLY ${identPath(leaf)} WHERE tenant_id = '${tenantId}'`;
+        await pool.master.query(`BEGIN; ${exactText}`);
         const counted = await pool.master.query<{ rows: number; digest: string }>(
-          `SELECT count(*)::int AS rows, coalesce(sum(hashtextextended(ROW(${quoted})::text, 0)::numeric), 0)::text AS digest FROM (${rows}) x`,
+          `SELECT count(*)::int AS rows, ${digestSql(copiedColumns(table), 'record-v1')} AS digest FROM (${rows}) x`,
         );
+        await pool.master.query('COMMIT');
         const { rows: count, digest } = counted.rows[0]!;
         if (count === 0) continue;
         const through = new PassThrough();
@@ -119,7 +122,7 @@ export const openBench = async (): Promise<Bench> => {
           columns,
           rows: count,
           digest,
-          algorithm: 'text-v1',
+          algorithm: 'record-v1',
           dumpId: members.length + 1,
           object: 'rows',
           offset: 0,
@@ -137,7 +140,7 @@ export const openBench = async (): Promise<Bench> => {
       kind: 'manual',
       takenAt: new Date().toISOString(),
       snapshotLsn: '0/0',
-      postgresVersion: '15',
+      postgresVersion: '15.18',
       isolation: 'pooled',
       schema: { fingerprint: read.fingerprint, lines: [...read.lines] },
       tables: read.tables.map((table) => ({ table: tableName(table), rows: 0, digest: '0' })),
@@ -169,7 +172,11 @@ export const openBench = async (): Promise<Bench> => {
     });
     const work = { ...planned, staged: staged.tables };
     const compared = await compareRestore(restorer, work, readScope);
-    return { work, staged, report: { ...compared, comparedAt: new Date().toISOString(), comparedAgain: false } };
+    return {
+      work,
+      staged,
+      report: { ...compared, warnings: [], comparedAt: new Date().toISOString(), comparedAgain: false },
+    };
   };
 
   const fingerprints = async (tenantId: string): Promise<Record<string, string>> => {

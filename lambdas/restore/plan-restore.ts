@@ -1,0 +1,168 @@
+import { z } from 'zod';
+import { readScope } from '../../adapters/catalog/read-scope.ts';
+import type { Restore } from '../../adapters/registry/restores.ts';
+import { checkFilter } from '../../adapters/restore/filter.ts';
+import { dropSchemas, restoreIdOf, restoreSchemas } from '../../adapters/restore/layout.ts';
+import type { World } from '../../adapters/world.ts';
+import { StepFailure } from '../../domain/errors.ts';
+import { restoreRequest } from '../../domain/events.ts';
+import { chooseBackup, closure, columnDrift, expandTables, needsApproval, planWarnings } from '../../domain/restore.ts';
+import { parseRows } from '../../domain/rows.ts';
+import { tableName } from '../../domain/scope.ts';
+import { tenantId } from '../../domain/tenant.ts';
+import { step } from '../step.ts';
+import { inTenantDatabase, leaseSeconds } from './tenant-database.ts';
+
+const contract = {
+  input: z.object({
+    operation: z.string(),
+    execution: z.string(),
+    tenantId,
+    ...restoreRequest,
+    /** `swap` opens the staged copy `restoreId` again and puts it in place. */
+    action: z.enum(['restore', 'swap']).default('restore'),
+    restoreId: z.string().optional(),
+    requestedBy: z.string().optional(),
+  }),
+  output: z.object({
+    restoreId: z.string(),
+    into: z.enum(['copy', 'in-place']),
+    approval: z.boolean(),
+    dryRun: z.boolean(),
+    /** True when the copy lies in staging already: the machine goes on with CompareRestore. */
+    staged: z.boolean(),
+    backupId: z.string(),
+    takenAt: z.string(),
+    /** The asked time in UTC, as it was understood. */
+    asOf: z.string().nullable(),
+    tables: z.array(z.string()),
+    missingSeconds: z.int(),
+    warnings: z.array(z.string()),
+  }),
+};
+
+type Input = z.output<typeof contract.input>;
+
+const answer = (restore: Restore, into: 'copy' | 'in-place', staged: boolean): z.input<typeof contract.output> => ({
+  restoreId: restore.id,
+  into,
+  approval: restore.approval,
+  dryRun: restore.dryRun,
+  staged,
+  backupId: restore.backupId,
+  takenAt: restore.takenAt.toISOString(),
+  asOf: restore.asOf?.toISOString() ?? null,
+  tables: [...restore.tables],
+  missingSeconds: restore.missingSeconds,
+  warnings: [...restore.plan.warnings],
+});
+
+const reopen = async (world: World, input: Input): Promise<z.input<typeof contract.output>> => {
+  if (input.restoreId === undefined)
+    throw new StepFailure('InvalidStepInput', 'restoreId is missing; action swap needs the id of a staged copy');
+  if (input.dryRun)
+    throw new StepFailure('InvalidStepInput', 'dryRun with action swap: the copy is compared already, read its report');
+  const { restores } = world.registry;
+  await restores.require({ id: input.restoreId, tenantId: input.tenantId });
+  const approval = needsApproval({ into: 'in-place', dryRun: false, approval: input.approval });
+  const restore = await restores.reopen({
+    id: input.restoreId,
+    operation: input.operation,
+    approval,
+    dryRun: false,
+  });
+  return answer(restore, 'in-place', true);
+};
+
+/** Rows kept for an undo whose time is over. */
+const dropExpired = async (world: World, tenant: string, signal: AbortSignal): Promise<void> => {
+  const swapped = await world.registry.restores.list({ tenantId: tenant, status: 'swapped', limit: 1_000 });
+  const over = swapped.filter(({ undoUntil }) => undoUntil !== null && undoUntil < world.now());
+  if (over.length === 0) return;
+  await inTenantDatabase(world, tenant, signal, (client) =>
+    dropSchemas(
+      client,
+      over.map(({ undoSchema }) => undoSchema),
+    ),
+  );
+};
+
+const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.input<typeof contract.output>> => {
+  const { registry, archive } = world;
+  const sealed = await registry.backups.sealed(input.tenantId);
+  const { backup, asOf, missingSeconds } = chooseBackup({
+    tenantId: input.tenantId,
+    backups: sealed.flatMap(({ id, takenAt }) => (takenAt === null ? [] : [{ id, takenAt }])),
+    backupId: input.backupId,
+    asOf: input.asOf,
+    now: world.now(),
+  });
+  const archiveId = sealed.find(({ id }) => id === backup.id)?.archiveId ?? backup.id;
+  const manifest = await archive.manifest(input.tenantId, archiveId);
+  if (input.rows && input.tables)
+    throw new StepFailure('InvalidStepInput', 'tables and rows: rows name their own table; leave tables out');
+  const found = await inTenantDatabase(world, input.tenantId, signal, async (client) => {
+    const scope = await readScope(client);
+    const asked = input.rows ? [input.rows.table] : input.tables;
+    const { tables, warnings } = expandTables({ tables: asked, scope, manifest });
+    const chosen = scope.tables.filter((table) => tables.includes(tableName(table)));
+    const rows = input.rows ? { ...input.rows, table: tables[0]! } : null;
+    if (rows) await checkFilter(client, parseRows(rows, chosen[0]!));
+    const drift = chosen
+      .map((table) => columnDrift(manifest, table))
+      .filter(({ removed, added, retyped }) => removed.length + added.length + retyped.length > 0);
+    const around = closure(scope, tables);
+    return { tables, rows, around, drift, warnings: [...warnings, ...planWarnings(around, drift)] };
+  });
+  const into = input.into ?? 'copy';
+  const dryRun = input.dryRun ?? false;
+  const id = restoreIdOf(input.operation);
+  const schemas = restoreSchemas(id);
+  const restore = await registry.restores.plan({
+    id,
+    tenantId: input.tenantId,
+    operationId: input.operation,
+    backupId: backup.id,
+    takenAt: backup.takenAt,
+    asOf,
+    missingSeconds,
+    tables: found.tables,
+    rows: found.rows,
+    into,
+    approval: needsApproval({ into, dryRun, approval: input.approval }),
+    dryRun,
+    stagingSchema: schemas.staging,
+    undoSchema: schemas.undo,
+    plan: { ...found.around, drift: found.drift, warnings: found.warnings },
+    reason: input.reason,
+    requestedBy: input.requestedBy,
+  });
+  return answer(restore, restore.into, false);
+};
+
+/**
+ * Decides what a restore reads and touches, before anything is loaded: the backup, the tables, what hangs on them by foreign
+ * keys, how the schema has changed. Changes nothing of the tenant.
+ */
+export const handler = step('PlanRestore', contract, async (input, world, signal) => {
+  const { operation, execution, tenantId: id, requestedBy, ...asked } = input;
+  const { operations, tenants, leases } = world.registry;
+  await operations.open({
+    id: operation,
+    kind: 'restore-tenant',
+    tenantId: id,
+    executionArn: execution,
+    input: { tenantId: id, ...asked },
+    requestedBy,
+  });
+  const tenant = await tenants.require(id);
+  if (tenant.status !== 'active' && tenant.status !== 'suspended')
+    throw new StepFailure(
+      'RestoreRefused',
+      `tenant ${id} is ${tenant.status}; only an active or suspended one is restored`,
+    );
+  await leases.hold({ tenantId: id, holder: operation, seconds: leaseSeconds });
+  if (input.action === 'swap') return reopen(world, input);
+  await dropExpired(world, id, signal);
+  return plan(world, input, signal);
+});

@@ -1,0 +1,67 @@
+import { z } from 'zod';
+import { readScope } from '../../adapters/catalog/read-scope.ts';
+import type { Restore } from '../../adapters/registry/restores.ts';
+import { undoRestore } from '../../adapters/restore/undo.ts';
+import { StepFailure } from '../../domain/errors.ts';
+import { tenantId } from '../../domain/tenant.ts';
+import { step } from '../step.ts';
+import { inTenantDatabase, leaseSeconds } from './tenant-database.ts';
+
+const contract = {
+  input: z.object({
+    operation: z.string(),
+    execution: z.string(),
+    tenantId,
+    restoreId: z.string(),
+    /** Undo also where users wrote since the swap; those writes are lost. */
+    force: z.boolean().default(false),
+    reason: z.string().max(1_000).optional(),
+    requestedBy: z.string().optional(),
+  }),
+  output: z.object({ removed: z.int(), inserted: z.int(), updated: z.int() }),
+};
+
+const refuseTooLate = (restore: Restore, now: Date): void => {
+  if (restore.status !== 'swapped')
+    throw new StepFailure(
+      'RestoreRefused',
+      `restore ${restore.id} is ${restore.status}; only a swapped one can be undone`,
+    );
+  if (restore.undoUntil && restore.undoUntil < now)
+    throw new StepFailure(
+      'RestoreRefused',
+      `restore ${restore.id} could be undone until ${restore.undoUntil.toISOString()}; restore the safety backup instead`,
+    );
+};
+
+/** Puts back what a swap replaced, and ends the operation. A repeat, and an undo of what is undone, answers the same. */
+export const handler = step('UndoRestore', contract, async (input, world, signal) => {
+  const { operation, execution, tenantId: id, restoreId, force, requestedBy, reason } = input;
+  const { operations, leases, restores } = world.registry;
+  const known = await operations.get(operation);
+  const recorded = await restores.get(restoreId);
+  if (known?.status === 'succeeded' && recorded?.undo) return recorded.undo;
+  await operations.open({
+    id: operation,
+    kind: 'restore-tenant',
+    tenantId: id,
+    executionArn: execution,
+    input: { action: 'undo', tenantId: id, restoreId, force, ...(reason === undefined ? {} : { reason }) },
+    requestedBy,
+  });
+  const restore = await restores.require({ id: restoreId, tenantId: id });
+  const { fence } = await leases.hold({ tenantId: id, holder: operation, seconds: leaseSeconds });
+  const undo = await (async () => {
+    if (restore.status === 'undone' && restore.undo) return restore.undo;
+    refuseTooLate(restore, world.now());
+    return inTenantDatabase(world, id, signal, (client) =>
+      undoRestore(client, { restore, operation, fence, force, readScope }),
+    );
+  })();
+  await world.registry.transaction(async (within) => {
+    await within.restores.noteUndone({ id: restoreId, undo });
+    await within.operations.succeed(operation, { restoreId, ...undo });
+    await within.leases.release({ tenantId: id, holder: operation });
+  });
+  return undo;
+});
