@@ -13,9 +13,13 @@ const codecs = {
 
 export type JsonDialect = keyof typeof codecs;
 
-/** Decodes a JSON body by its schema; an empty one is an empty structure. Throws on text that is not JSON. */
-export const readJson = (dialect: JsonDialect, schema: NormalizedSchema, body: Buffer): unknown =>
-  codecs[dialect].createDeserializer().readObject(schema, body.length === 0 ? {} : JSON.parse(body.toString('utf8')));
+/** Decodes a JSON body by its schema; an empty one is an empty structure. Throws on text that is no JSON object. */
+export const readJson = (dialect: JsonDialect, schema: NormalizedSchema, body: Buffer): unknown => {
+  const value: unknown = body.length === 0 ? {} : JSON.parse(body.toString('utf8'));
+  if (Array.isArray(value)) throw new TypeError('it is a list and must be an object');
+  const deserializer = codecs[dialect].createDeserializer();
+  return deserializer.readObject(schema, value as Parameters<typeof deserializer.readObject>[1]);
+};
 
 export const writeJson = (dialect: JsonDialect, schema: NormalizedSchema, value: unknown): string => {
   if (!schema.isStructSchema() && !schema.isDocumentSchema()) return JSON.stringify(value ?? {});

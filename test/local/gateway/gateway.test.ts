@@ -1,0 +1,393 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+import * as s3 from '@aws-sdk/client-s3';
+import { ListBucketsCommand, S3Client } from '@aws-sdk/client-s3';
+import * as scheduler from '@aws-sdk/client-scheduler';
+import * as sfn from '@aws-sdk/client-sfn';
+import * as sqs from '@aws-sdk/client-sqs';
+import { AssumeRoleCommand, GetCallerIdentityCommand, GetSessionTokenCommand, STSClient } from '@aws-sdk/client-sts';
+import { Hash } from '@smithy/core/serde';
+import { SignatureV4 } from '@smithy/signature-v4';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { type SchemaService, type Service, ServiceError } from '../../../local/gateway/service.ts';
+import { createStsService } from '../../../local/services/sts.ts';
+import { accountId, openEndpoint, region, rootKey } from './endpoint.ts';
+
+const openSts = (options = {}) =>
+  openEndpoint(({ credentials }) => [createStsService({ accountId, credentials })], options);
+
+const failure = async (work: Promise<unknown>): Promise<Error & { $metadata: { httpStatusCode: number } }> =>
+  work.then(
+    () => Promise.reject(new Error('it succeeded')),
+    (error: Error & { $metadata: { httpStatusCode: number } }) => error,
+  );
+
+const signerFor = (service: string): SignatureV4 =>
+  new SignatureV4({ service, region, credentials: rootKey, sha256: Hash.bind(null, 'sha256') });
+
+/** A signed request by hand, for what no SDK client would send. */
+const post = async (
+  endpoint: string,
+  service: string,
+  {
+    headers = {},
+    body = '',
+    sent = body,
+    now = new Date(),
+  }: { headers?: object; body?: string; sent?: string; now?: Date },
+): Promise<Response> => {
+  const { hostname, host } = new URL(endpoint);
+  const request = { method: 'POST', protocol: 'http:', hostname, path: '/', headers: { host, ...headers }, body };
+  const signed = await signerFor(service).sign(request, { signingDate: now });
+  return fetch(endpoint, { method: 'POST', headers: signed.headers, body: sent });
+};
+
+const form = (body: string) => ({ headers: { 'content-type': 'application/x-www-form-urlencoded' }, body });
+const identity = form('Action=GetCallerIdentity&Version=2011-06-15');
+
+describe('the gateway refuses', () => {
+  test('a wrong secret and a wrong key id, saying what to check', async () => {
+    const { config } = await openSts();
+    const wrongSecret = new STSClient({ ...config, credentials: { ...rootKey, secretAccessKey: 'wrong' } });
+    const first = await failure(wrongSecret.send(new GetCallerIdentityCommand({})));
+    expect(first).toMatchObject({ name: 'SignatureDoesNotMatch', $metadata: { httpStatusCode: 403 } });
+    expect(first.message).toContain('AWS_SECRET_ACCESS_KEY');
+    const wrongKey = new STSClient({ ...config, credentials: { ...rootKey, accessKeyId: 'AKIANOBODY' } });
+    const second = await failure(wrongKey.send(new GetCallerIdentityCommand({})));
+    expect(second).toMatchObject({ name: 'InvalidClientTokenId', message: expect.stringContaining('AKIANOBODY') });
+  });
+
+  test('a body that was changed after it was signed', async () => {
+    const { gateway } = await openSts();
+    const honest = await post(gateway.endpoint, 'sts', identity);
+    expect(honest.status).toBe(200);
+    const tampered = await post(gateway.endpoint, 'sts', { ...identity, sent: `${identity.body}&x=1` });
+    expect([tampered.status, await tampered.text()]).toEqual([403, expect.stringContaining('SignatureDoesNotMatch')]);
+  });
+
+  test('a clock more than five minutes off, in both directions', async () => {
+    const { gateway } = await openSts();
+    for (const seconds of [-310, 310]) {
+      const now = new Date(Date.now() + seconds * 1000);
+      expect((await post(gateway.endpoint, 'sts', { ...identity, now })).status).toBe(403);
+      const near = new Date(Date.now() + Math.sign(seconds) * 280_000);
+      expect((await post(gateway.endpoint, 'sts', { ...identity, now: near })).status).toBe(200);
+    }
+  });
+
+  test('a presigned URL after its end, and takes it before', async () => {
+    const { gateway } = await openSts();
+    const { hostname, host } = new URL(gateway.endpoint);
+    const presign = async (signingDate: Date): Promise<Response> => {
+      const query = { Action: 'GetCallerIdentity', Version: '2011-06-15' };
+      const request = { method: 'GET', protocol: 'http:', hostname, path: '/', query, headers: { host } };
+      const signed = await signerFor('sts').presign(request, { expiresIn: 60, signingDate });
+      const pairs = Object.entries(signed.query ?? {}).map(([name, value]): [string, string] => [name, String(value)]);
+      return fetch(`${gateway.endpoint}/?${new URLSearchParams(pairs).toString().replaceAll('+', '%20')}`);
+    };
+    const fresh = await presign(new Date());
+    expect([fresh.status, await fresh.text()]).toEqual([
+      200,
+      expect.stringContaining(`<Account>${accountId}</Account>`),
+    ]);
+    const stale = await presign(new Date(Date.now() - 61_000));
+    expect([stale.status, await stale.text()]).toEqual([403, expect.stringContaining('Request has expired')]);
+  });
+
+  test('an unsigned request with a clean 403', async () => {
+    const { gateway } = await openSts();
+    const answer = await fetch(gateway.endpoint);
+    expect(answer.status).toBe(403);
+    expect(answer.headers.get('x-amzn-errortype')).toBe('MissingAuthenticationTokenException');
+  });
+
+  test('an operation that it does not have with 501, naming service and operation', async () => {
+    const { config } = await openSts();
+    const error = await failure(new STSClient(config).send(new GetSessionTokenCommand({})));
+    expect(error).toMatchObject({ name: 'NotImplemented', $metadata: { httpStatusCode: 501 } });
+    expect(error.message).toMatch(/sts .*GetSessionToken/);
+  });
+
+  test('a service that it does not have with 501, naming it', async () => {
+    const { config } = await openSts();
+    const error = await failure(new sfn.SFNClient(config).send(new sfn.ListStateMachinesCommand({})));
+    expect(error).toMatchObject({ name: 'NotImplemented', $metadata: { httpStatusCode: 501 } });
+    expect(error.message).toContain('states');
+  });
+
+  test('a body over 8 MiB with 413', async () => {
+    const { gateway } = await openSts();
+    const body = `Action=GetCallerIdentity&Version=2011-06-15&x=${'y'.repeat(8 * 1024 * 1024)}`;
+    const answer = await post(gateway.endpoint, 'sts', { ...identity, body });
+    expect([answer.status, await answer.text()]).toEqual([413, expect.stringContaining('RequestEntityTooLarge')]);
+  });
+});
+
+describe('the gateway', () => {
+  test('gives requests without a signature to the fallback, signed ones to the service', async () => {
+    const { gateway } = await openSts({
+      fallback: (request: { url?: string }, response: { end(text: string): void }) =>
+        response.end(`app ${request.url}`),
+    });
+    expect(await (await fetch(`${gateway.endpoint}/messages`)).text()).toBe('app /messages');
+    expect((await post(gateway.endpoint, 'sts', identity)).status).toBe(200);
+  });
+
+  test('lets temporary credentials act as their role, only with their session token', async () => {
+    const { config } = await openSts();
+    const role = { RoleArn: `arn:aws:iam::${accountId}:role/reader`, RoleSessionName: 'me' };
+    const { Credentials: key } = await new STSClient(config).send(new AssumeRoleCommand(role));
+    const credentials = { accessKeyId: key?.AccessKeyId ?? '', secretAccessKey: key?.SecretAccessKey ?? '' };
+    const whole = new STSClient({ ...config, credentials: { ...credentials, sessionToken: key?.SessionToken } });
+    const identity = await whole.send(new GetCallerIdentityCommand({}));
+    expect(identity.Arn).toBe(`arn:aws:sts::${accountId}:assumed-role/reader/me`);
+    const error = await failure(new STSClient({ ...config, credentials }).send(new GetCallerIdentityCommand({})));
+    expect(error).toMatchObject({ name: 'InvalidClientTokenId' });
+  });
+
+  test('ends its connections and its services when it closes', async () => {
+    const close = vi.fn();
+    const { gateway } = await openEndpoint(() => [
+      { kind: 'stream', signingName: 's3', handle: () => Promise.resolve(), close } satisfies Service,
+    ]);
+    const socket = connect(gateway.port, '127.0.0.1');
+    onTestFinished(() => void socket.destroy());
+    await once(socket, 'connect');
+    const ended = once(socket, 'close');
+    await Promise.all([gateway.close(), gateway.close(), ended]);
+    expect(close).toHaveBeenCalledOnce();
+    await expect(fetch(gateway.endpoint)).rejects.toThrow('fetch failed');
+  });
+
+  test('aborts the signal of a call whose client goes away', async () => {
+    const arrived = Promise.withResolvers<AbortSignal>();
+    const { gateway } = await openEndpoint(() => [
+      {
+        kind: 'stream',
+        signingName: 's3',
+        handle: (_request, _response, { signal }) => Promise.resolve(arrived.resolve(signal)),
+      } satisfies Service,
+    ]);
+    const abort = new AbortController();
+    const headers = { authorization: `AWS4-HMAC-SHA256 Credential=A/20260101/${region}/s3/aws4_request` };
+    const answer = fetch(gateway.endpoint, { headers, signal: abort.signal });
+    const signal = await arrived.promise;
+    const aborted = once(signal, 'abort');
+    abort.abort();
+    await expect(answer).rejects.toThrow();
+    await aborted;
+    expect(signal.aborted).toBe(true);
+  });
+});
+
+const schemaService = (
+  given: Pick<SchemaService, 'signingName' | 'protocol' | 'client' | 'operations'>,
+): SchemaService => ({ kind: 'schema', ...given });
+
+describe('JSON over RPC', () => {
+  const states = (operations: SchemaService['operations']) =>
+    openEndpoint(() => [schemaService({ signingName: 'states', protocol: 'awsJson1_0', client: sfn, operations })]);
+
+  test('carries dates, lists and structures both ways', async () => {
+    const startDate = new Date('2026-11-21T10:00:00.123Z');
+    const { config } = await states({
+      StartExecution: (input: { stateMachineArn: string; name: string }) => ({
+        executionArn: `${input.stateMachineArn}:${input.name}`,
+        startDate,
+      }),
+    });
+    const command = new sfn.StartExecutionCommand({ stateMachineArn: 'arn:x', name: 'run', input: '{}' });
+    const answer = await new sfn.SFNClient(config).send(command);
+    expect(answer).toMatchObject({ executionArn: 'arn:x:run', startDate });
+    expect(answer.$metadata.requestId).toMatch(/^[0-9a-f-]{36}$/);
+  });
+
+  test('throws the typed error with its members', async () => {
+    const { config } = await states({
+      DescribeExecution: () => {
+        throw new ServiceError('ExecutionDoesNotExist', 'no such execution');
+      },
+    });
+    const error = await failure(
+      new sfn.SFNClient(config).send(new sfn.DescribeExecutionCommand({ executionArn: 'arn:x' })),
+    );
+    expect(error).toBeInstanceOf(sfn.ExecutionDoesNotExist);
+    expect(error.message).toBe('no such execution');
+  });
+
+  test('names required members that are absent, at any depth', async () => {
+    const { config, gateway } = await states({ TagResource: () => ({}) });
+    const command = new sfn.TagResourceCommand({ resourceArn: undefined as unknown as string, tags: [] });
+    const error = await failure(new sfn.SFNClient(config).send(command));
+    expect(error.name).toBe('ValidationException');
+    expect(error.message).toContain("Value null at 'resourceArn'");
+    expect(gateway.port).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ['not json', 'cannot be read'],
+    ['{"executionArn": 5}', "'executionArn' must be a string"],
+    ['[]', 'must be an object'],
+  ])('refuses the body %s as a serialization error', async (body, reason) => {
+    const { gateway } = await states({ DescribeExecution: () => ({}) });
+    const headers = {
+      'content-type': 'application/x-amz-json-1.0',
+      'x-amz-target': 'AWSStepFunctions.DescribeExecution',
+    };
+    const answer = await post(gateway.endpoint, 'states', { headers, body });
+    const problem = (await answer.json()) as { __type: string; message: string };
+    expect([answer.status, problem.__type]).toEqual([400, 'SerializationException']);
+    expect(problem.message).toContain(reason);
+  });
+
+  test('answers 500 InternalFailure when a handler crashes and keeps the reason in the log', async () => {
+    const log = vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    onTestFinished(() => log.mockRestore());
+    const { config } = await states({
+      ListStateMachines: () => {
+        throw new TypeError('secret detail');
+      },
+    });
+    const error = await failure(new sfn.SFNClient(config).send(new sfn.ListStateMachinesCommand({})));
+    expect(error).toMatchObject({ name: 'InternalFailure', $metadata: { httpStatusCode: 500 } });
+    expect(error.message).not.toContain('secret detail');
+    expect(log.mock.calls.flat().join('')).toContain('TypeError: secret detail\n    at ');
+  });
+
+  test('answers a handler name that every object has with 501', async () => {
+    const { gateway } = await states({});
+    const headers = { 'content-type': 'application/x-amz-json-1.0', 'x-amz-target': 'AWSStepFunctions.constructor' };
+    expect((await post(gateway.endpoint, 'states', { headers, body: '{}' })).status).toBe(501);
+  });
+});
+
+describe('SQS, which AWS serves in two protocols', () => {
+  const queues = () =>
+    openEndpoint(() => [
+      schemaService({
+        signingName: 'sqs',
+        protocol: 'awsJson1_0',
+        client: sqs,
+        operations: {
+          GetQueueUrl: () => {
+            throw new ServiceError('QueueDoesNotExist', 'The specified queue does not exist.');
+          },
+          SendMessage: (input: {
+            MessageAttributes: Record<string, { BinaryValue: Uint8Array }>;
+            DelaySeconds: number;
+          }) => ({
+            MessageId: `${input.DelaySeconds}:${Buffer.from(input.MessageAttributes.blob?.BinaryValue ?? []).toString('hex')}`,
+          }),
+          ListQueues: () => ({ QueueUrls: ['http://a/<1>', 'http://a/2'] }),
+        },
+      }),
+    ]);
+
+  test('speaks JSON to new clients and adds the old error code', async () => {
+    const { config } = await queues();
+    const error = await failure(new sqs.SQSClient(config).send(new sqs.GetQueueUrlCommand({ QueueName: 'q' })));
+    expect(error).toBeInstanceOf(sqs.QueueDoesNotExist);
+    expect(error).toMatchObject({ Code: 'AWS.SimpleQueueService.NonExistentQueue' });
+  });
+
+  test('speaks forms and XML to old ones', async () => {
+    const { gateway } = await queues();
+    const sent = await post(
+      gateway.endpoint,
+      'sqs',
+      form(
+        'Action=SendMessage&QueueUrl=u&MessageBody=b&DelaySeconds=7&MessageAttribute.1.Name=blob&MessageAttribute.1.Value.DataType=Binary&MessageAttribute.1.Value.BinaryValue=AQID',
+      ),
+    );
+    expect(await sent.text()).toContain('<MessageId>7:010203</MessageId>');
+    const listed = await post(gateway.endpoint, 'sqs', form('Action=ListQueues'));
+    expect(await listed.text()).toContain('<QueueUrl>http://a/&lt;1&gt;</QueueUrl><QueueUrl>http://a/2</QueueUrl>');
+    const missing = await post(gateway.endpoint, 'sqs', form('Action=GetQueueUrl&QueueName=q'));
+    expect(await missing.text()).toContain('<Code>AWS.SimpleQueueService.NonExistentQueue</Code>');
+    const invalid = await post(
+      gateway.endpoint,
+      'sqs',
+      form('Action=SendMessage&QueueUrl=u&MessageBody=b&DelaySeconds=x'),
+    );
+    expect(await invalid.text()).toContain('must be a number');
+  });
+});
+
+describe('REST with JSON', () => {
+  const schedules = (operations: SchemaService['operations']) =>
+    openEndpoint(() => [
+      schemaService({ signingName: 'scheduler', protocol: 'restJson1', client: scheduler, operations }),
+    ]);
+
+  test('binds labels, query, body and dates', async () => {
+    let seen: unknown;
+    const { config } = await schedules({
+      CreateSchedule: (input) => {
+        seen = input;
+        return { ScheduleArn: `arn:${input.Name}` };
+      },
+      GetSchedule: (input) => ({ Name: input.Name, GroupName: input.GroupName, CreationDate: new Date(1_500) }),
+      ListSchedules: (input) => ({ Schedules: [{ Name: `${input.MaxResults}${input.NamePrefix}` }] }),
+    });
+    const client = new scheduler.SchedulerClient(config);
+    const input = {
+      Name: 'a.b_c-1',
+      ScheduleExpression: 'rate(1 hour)',
+      StartDate: new Date('2026-11-21T10:00:00Z'),
+      FlexibleTimeWindow: { Mode: 'OFF' as const },
+      Target: { Arn: 'arn:t', RoleArn: 'arn:r', Input: '{"ü":1}' },
+      ClientToken: 'token',
+    };
+    expect(await client.send(new scheduler.CreateScheduleCommand(input))).toMatchObject({ ScheduleArn: 'arn:a.b_c-1' });
+    expect(seen).toEqual(input);
+    const got = await client.send(new scheduler.GetScheduleCommand({ Name: 'n', GroupName: 'a group/ü' }));
+    expect(got).toMatchObject({ Name: 'n', GroupName: 'a group/ü', CreationDate: new Date(1_500) });
+    const listed = await client.send(new scheduler.ListSchedulesCommand({ MaxResults: 7, NamePrefix: 'p' }));
+    expect(listed.Schedules).toEqual([{ Name: '7p' }]);
+  });
+
+  test('throws the typed error with the status of its schema', async () => {
+    const { config } = await schedules({
+      GetSchedule: () => {
+        throw new ServiceError('ResourceNotFoundException', 'Schedule n does not exist.');
+      },
+    });
+    const error = await failure(
+      new scheduler.SchedulerClient(config).send(new scheduler.GetScheduleCommand({ Name: 'n' })),
+    );
+    expect(error).toBeInstanceOf(scheduler.ResourceNotFoundException);
+    expect(error).toMatchObject({ message: 'Schedule n does not exist.', $metadata: { httpStatusCode: 404 } });
+  });
+
+  test('answers a path that no operation has with 501', async () => {
+    const { gateway } = await schedules({});
+    const answer = await post(gateway.endpoint, 'scheduler', { body: '{}' });
+    expect([answer.status, await answer.text()]).toEqual([501, expect.stringContaining('POST /')]);
+  });
+});
+
+test('REST with XML carries lists, dates and typed errors', async () => {
+  const CreationDate = new Date('2026-11-21T10:00:00Z');
+  let calls = 0;
+  const { config } = await openEndpoint(() => [
+    schemaService({
+      signingName: 's3',
+      protocol: 'restXml',
+      client: s3,
+      operations: {
+        ListBuckets: () => {
+          calls += 1;
+          if (calls > 1) throw new ServiceError('NoSuchBucket', 'gone & <lost>');
+          return { Buckets: [{ Name: 'a&b', CreationDate }, { Name: 'c' }] };
+        },
+      },
+    }),
+  ]);
+  const client = new S3Client(config);
+  expect((await client.send(new ListBucketsCommand({}))).Buckets).toEqual([
+    { Name: 'a&b', CreationDate },
+    { Name: 'c' },
+  ]);
+  const error = await failure(client.send(new ListBucketsCommand({})));
+  expect(error).toMatchObject({ name: 'NoSuchBucket', message: 'gone & <lost>' });
+});
