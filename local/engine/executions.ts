@@ -2,7 +2,7 @@ import { ServiceError } from '../gateway/service.ts';
 import { alarm } from './alarm.ts';
 import { executionArn } from './arn.ts';
 import type { Ending, ExecutionRow, ExecutionRows, NewExecution } from './execution-rows.ts';
-import { Aborted, StateFailure } from './failure.ts';
+import { Aborted, errorText, StateFailure } from './failure.ts';
 import { freshFrame, noVariables, restoreFrame } from './frame.ts';
 import { enter, runFrame } from './frame-runner.ts';
 import type { Machines } from './machines.ts';
@@ -80,7 +80,9 @@ export const openExecutions = (
       for (const tell of watchers.get(run.arn) ?? []) tell(row);
       watchers.delete(run.arn);
     };
-    journal.settled().then(told, (error: unknown) => world().log('the end of an execution was not written', { error }));
+    journal
+      .settled()
+      .then(told, (error: unknown) => world().log(`${run.arn}: its end was not written: ${errorText(error)}`));
     return now;
   };
 
@@ -102,7 +104,7 @@ export const openExecutions = (
         });
         return;
       }
-      world().log('an execution stands still until the engine is started again', { execution: run.arn, error });
+      world().log(`${run.arn}: stands still until the engine is started again: ${errorText(error)}`);
     }
   };
 

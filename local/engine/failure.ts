@@ -33,3 +33,7 @@ export class Aborted extends Error {
 /** What `$states.errorOutput` holds. */
 export const errorOutput = (failure: StateFailure): { Error: string; Cause?: string } =>
   failure.reason === undefined ? { Error: failure.error } : { Error: failure.error, Cause: failure.reason };
+
+/** An error for the log: with its stack, because it is one that nobody expected. */
+export const errorText = (error: unknown): string =>
+  error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -1,7 +1,7 @@
 import { sleepUntil } from './alarm.ts';
 import { queryScope } from './context.ts';
 import type { Catcher, State } from './definition.ts';
-import { Aborted, errorOutput, QueryFailure, StateFailure } from './failure.ts';
+import { Aborted, errorOutput, errorText, QueryFailure, StateFailure } from './failure.ts';
 import { type Frame, noVariables, type Variables } from './frame.ts';
 import { type Payload, payload } from './payload.ts';
 import { evaluate } from './query.ts';
@@ -65,7 +65,7 @@ const leave = (world: World, frame: Frame, state: State, exit: Exit): void => {
 
 const asFailure = (world: World, frame: Frame, error: unknown): StateFailure => {
   if (error instanceof StateFailure) return error;
-  world.log('a state failed for a reason of the engine', { execution: frame.run.arn, state: frame.state, error });
+  world.log(`${frame.run.arn}: the state '${frame.state}' failed in the engine: ${errorText(error)}`);
   return new StateFailure('States.Runtime', error instanceof Error ? error.message : String(error));
 };
 

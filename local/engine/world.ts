@@ -16,7 +16,7 @@ export interface Integrations {
   readonly objects: ObjectStore;
 }
 
-export type Log = (message: string, fields?: Readonly<Record<string, unknown>>) => void;
+export type Log = (line: string) => void;
 
 /** The parts of one engine, known to each other. */
 export interface World {
