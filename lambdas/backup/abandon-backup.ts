@@ -1,0 +1,44 @@
+import { z } from 'zod';
+import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
+import { step } from '../step.ts';
+
+const contract = {
+  input: z.object({
+    operation: z.string(),
+    execution: z.string().optional(),
+    /** What the execution was started with: what is no tenant id had no backup. */
+    tenantIds: z.array(z.unknown()).default([]),
+    failure: failureSchema,
+    holder: z.string().optional(),
+    closes: z.boolean().default(false),
+  }),
+  output: failedSchema,
+};
+
+/**
+ * Compensation: ends the records of these tenants that are not sealed, removes the objects that were written for them,
+ * releases the leases unless they are a parent's, and ends the operation where it is this backup's own. Records end first:
+ * a dump that is still at work can then complete no record. A repeat changes nothing.
+ */
+export const handler = step('AbandonBackup', contract, async (input, world) => {
+  const { operation, execution, failure, closes } = input;
+  const failed = describeFailure(failure);
+  const tenantIds = input.tenantIds.filter((id) => typeof id === 'string');
+  for (const backup of await world.registry.backups.ofOperation(operation)) {
+    if (!tenantIds.includes(backup.tenantId)) continue;
+    if (await world.registry.backups.fail(backup.id, failed.reason))
+      await world.archive.remove(backup.tenantId, backup.id);
+  }
+  if (input.holder === undefined)
+    for (const tenantId of tenantIds) await world.registry.leases.release({ tenantId, holder: operation });
+  if (closes) {
+    const tenantId = tenantIds.length === 1 ? tenantIds[0] : undefined;
+    await world.registry.operations.fail(operation, {
+      ...failed,
+      kind: 'back-up-tenant',
+      tenantId,
+      executionArn: execution,
+    });
+  }
+  return failed;
+});

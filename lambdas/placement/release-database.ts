@@ -1,0 +1,29 @@
+import { z } from 'zod';
+import { releaseTenant } from '../../adapters/pool/release.ts';
+import { step } from '../step.ts';
+
+const contract = {
+  input: z.object({ operation: z.string(), tenantId: z.string(), holder: z.string().optional() }),
+  output: z.object({ rows: z.int().nonnegative() }),
+};
+
+/**
+ * Deletes every row of the tenant in its pool. When time runs out it has stopped between two batches, and the machine's retry
+ * goes on from there. A tenant without a place, or without a row in it, is done already.
+ */
+export const handler = step(
+  'ReleaseDatabase',
+  contract,
+  async ({ operation, tenantId, holder = operation }, world, signal) => {
+    // As long as the step may run: a lease that ran out would let another operation in between two batches.
+    const { fence } = await world.registry.leases.hold({ tenantId, holder, seconds: 330 });
+    const placement = await world.registry.placements.get(tenantId);
+    if (!placement) return { rows: 0 };
+    const client = await world.databases.connect(placement.cell, 'provision');
+    try {
+      return { rows: await releaseTenant(client, { tenantId, fence, signal }) };
+    } finally {
+      await client.end();
+    }
+  },
+);
