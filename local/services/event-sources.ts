@@ -25,12 +25,14 @@ export interface EventSourcesOptions {
   readonly functions: FunctionInvoker;
   readonly clock?: Clock;
   /** Hears one line for every call that failed. */
-  readonly report?: (line: string) => void;
+  readonly log?: (line: string) => void;
 }
 
 export interface EventSources {
   /** The five operations of the Lambda API, for the Lambda service to mount. */
   readonly operations: Readonly<Record<string, Operation>>;
+  /** Begins to call functions: to be called once they are defined. A mapping that is made later begins at once. */
+  start(): void;
   /** Takes no more messages; resolves when the calls under way are over. */
   close(): Promise<void>;
 }
@@ -86,7 +88,7 @@ const applied = (
 const functionArn = (name: string, { region, accountId }: { region: string; accountId: string }): string =>
   name.startsWith('arn:') ? name : `arn:aws:lambda:${region}:${accountId}:function:${name.split(':').at(-1)}`;
 
-/** Event source mappings from queues to functions: stored, and at work in this process from the first moment on. */
+/** Event source mappings from queues to functions: stored, and at work in this process from `start` on. */
 export const createEventSources = ({
   directory,
   region,
@@ -94,17 +96,18 @@ export const createEventSources = ({
   queues,
   functions,
   clock = systemClock,
-  report = () => {},
+  log = () => {},
 }: EventSourcesOptions): EventSources => {
   const place = { region, accountId };
   const database = openDatabase(join(directory, 'event-sources.sqlite'), mappingSchema);
   const writer = groupCommit(database);
   const store = openMappingStore(database);
   const pollers = new Map<string, Poller>();
+  let started = false;
 
   const start = (mapping: Mapping): void => {
-    if (!mapping.enabled || pollers.has(mapping.uuid)) return;
-    pollers.set(mapping.uuid, startPoller({ mapping, queues, functions, clock, report }));
+    if (!started || !mapping.enabled || pollers.has(mapping.uuid)) return;
+    pollers.set(mapping.uuid, startPoller({ mapping, queues, functions, clock, report: log }));
   };
   const stop = async (uuid: string): Promise<void> => {
     const poller = pollers.get(uuid);
@@ -113,10 +116,6 @@ export const createEventSources = ({
   };
   const shown = (mapping: Mapping): EventSourceMappingConfiguration =>
     mappingConfiguration(mapping, mapping.enabled ? 'Enabled' : 'Disabled', place);
-
-  for (const mapping of store.all())
-    if (queues.list('').some(({ arn }) => arn === mapping.queueArn)) start(mapping);
-    else report(`the queue ${mapping.queueArn} of event source mapping ${mapping.uuid} is gone`);
 
   return {
     operations: {
@@ -179,6 +178,12 @@ export const createEventSources = ({
         await stop(UUID);
         return mappingConfiguration(mapping, 'Deleting', place);
       },
+    },
+    start: () => {
+      started = true;
+      for (const mapping of store.all())
+        if (queues.list('').some(({ arn }) => arn === mapping.queueArn)) start(mapping);
+        else log(`the queue ${mapping.queueArn} of event source mapping ${mapping.uuid} is gone`);
     },
     close: async () => {
       await Promise.all([...pollers.keys()].map(stop));

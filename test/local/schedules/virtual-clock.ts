@@ -8,6 +8,11 @@ export interface VirtualClock extends Clock {
   pending(): number[];
 }
 
+/** A write's commit, the answer to it, and a write that follows from that take a turn of the loop each. */
+const settle = async (): Promise<void> => {
+  for (let count = 0; count < 3; count += 1) await turn();
+};
+
 /** Time that stands still until a test moves it. */
 export const virtualClock = (start: number | string = '2026-06-01T00:00:00Z'): VirtualClock => {
   let now = typeof start === 'string' ? Date.parse(start) : start;
@@ -22,16 +27,16 @@ export const virtualClock = (start: number | string = '2026-06-01T00:00:00Z'): V
     },
     pending: () => [...timers].map(({ at }) => at).sort((one, other) => one - other),
     advance: async (milliseconds) => {
+      await settle();
       const end = now + milliseconds;
       for (let timer = soonest(); timer !== undefined && timer.at <= end; timer = soonest()) {
         timers.delete(timer);
         now = Math.max(now, timer.at);
         timer.fire();
-        // Three turns: a write's commit, the answer to it, and a write that follows from that.
-        for (let count = 0; count < 3; count += 1) await turn();
+        await settle();
       }
       now = end;
-      for (let count = 0; count < 3; count += 1) await turn();
+      await settle();
     },
   };
 };
