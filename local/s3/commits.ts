@@ -7,7 +7,8 @@ export interface Commits {
    * after the other, so what one reads it may rely on: conditional writes have exactly one winner.
    */
   submit<T>(work: () => T): Promise<T>;
-  close(): void;
+  /** Commits what was submitted and waits until it is on disk; refuses all that follows. */
+  close(): Promise<void>;
 }
 
 interface Job {
@@ -16,11 +17,14 @@ interface Job {
   readonly reject: (error: unknown) => void;
 }
 
+type Outcome = { readonly failed: false; readonly value: unknown } | { readonly failed: true; readonly error: unknown };
+
 /**
- * A commit is an fsync of the log (0.22 ms on the machine this was measured on, 1 to 10 ms on a laptop's disk), during
- * which the loop stands still; requests that arrive meanwhile share the next one.
+ * `sync` brings committed transactions to the disk; undefined leaves that to the operating system. It runs beside the
+ * loop while further transactions commit, and one sync serves all that committed before it: with SQLite's own
+ * synchronous=FULL the loop stood still for 1.1 ms per 4 KiB PUT, 58 % of the time, and four clients got 640 PUT/s.
  */
-export const openCommits = (database: DatabaseSync): Commits => {
+export const openCommits = (database: DatabaseSync, sync: (() => Promise<void>) | undefined): Commits => {
   const statements = {
     begin: database.prepare('BEGIN IMMEDIATE'),
     commit: database.prepare('COMMIT'),
@@ -30,19 +34,35 @@ export const openCommits = (database: DatabaseSync): Commits => {
     undo: database.prepare('ROLLBACK TO job'),
   };
   let jobs: Job[] = [];
+  let committed: { job: Job; value: unknown }[] = [];
+  let syncing: Promise<void> | undefined;
   let closed = false;
 
-  const run = (work: () => unknown): { value?: unknown; error?: unknown; failed: boolean } => {
+  const run = (work: () => unknown): Outcome => {
     statements.mark.run();
     try {
       const value = work();
       statements.keep.run();
-      return { value, failed: false };
+      return { failed: false, value };
     } catch (error) {
       statements.undo.run();
       statements.keep.run();
-      return { error, failed: true };
+      return { failed: true, error };
     }
+  };
+
+  const syncAll = async (): Promise<void> => {
+    while (committed.length > 0) {
+      const batch = committed;
+      committed = [];
+      try {
+        await sync?.();
+        for (const { job, value } of batch) job.resolve(value as never);
+      } catch (error) {
+        for (const { job } of batch) job.reject(error);
+      }
+    }
+    syncing = undefined;
   };
 
   const flush = (): void => {
@@ -55,12 +75,13 @@ export const openCommits = (database: DatabaseSync): Commits => {
       for (const [index, outcome] of outcomes.entries()) {
         const job = batch[index]!;
         if (outcome.failed) job.reject(outcome.error);
-        else job.resolve(outcome.value as never);
+        else committed.push({ job, value: outcome.value });
       }
     } catch (error) {
-      if (database.isOpen && database.isTransaction) statements.rollback.run();
+      if (database.isTransaction) statements.rollback.run();
       for (const job of batch) job.reject(error);
     }
+    syncing ??= syncAll();
   };
 
   return {
@@ -68,11 +89,12 @@ export const openCommits = (database: DatabaseSync): Commits => {
       new Promise((resolve, reject) => {
         if (closed) throw new Error('this S3 is closed');
         jobs.push({ work, resolve, reject });
-        if (jobs.length === 1) setImmediate(flush);
+        if (jobs.length === 1) setImmediate(() => jobs.length > 0 && flush());
       }),
-    close() {
+    async close() {
       closed = true;
       if (jobs.length > 0) flush();
+      await syncing;
     },
   };
 };

@@ -86,8 +86,8 @@ export const openVersionRows = (database: DatabaseSync, bodies: BodyRows) => {
   const current = database.prepare(`SELECT ${columns} FROM versions WHERE bucket = ? AND key = ? AND current = 1`);
   const byId = database.prepare(`SELECT ${columns} FROM versions WHERE bucket = ? AND key = ? AND version_id = ?`);
   const insert = database.prepare(
-    `INSERT INTO versions (bucket, key, version_id, current, marker, size, etag, modified, traits, tags, lock_mode,
-       lock_until, legal_hold) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO versions (sequence, bucket, key, version_id, current, marker, size, etag, modified, traits, tags,
+       lock_mode, lock_until, legal_hold) VALUES (?, ?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   );
   const demote = database.prepare('UPDATE versions SET current = 0 WHERE bucket = ? AND key = ? AND current = 1');
   const promote = database.prepare(
@@ -110,6 +110,10 @@ export const openVersionRows = (database: DatabaseSync, bodies: BodyRows) => {
     `SELECT ${columns} FROM versions WHERE bucket = ? AND key = ? AND sequence < ? ORDER BY sequence DESC LIMIT ?`,
   );
 
+  // Counted here, so that a number is not given twice when the newest version is deleted, at no page of the log.
+  let sequence =
+    (database.prepare('SELECT max(sequence) AS last FROM versions').get() as { last: number | null }).last ?? 0;
+
   const rowsOf = (rows: unknown): Version[] => (rows as Row[]).map(versionOf);
   const one = (row: unknown): Version | undefined => (row ? versionOf(row as Row) : undefined);
 
@@ -129,12 +133,13 @@ export const openVersionRows = (database: DatabaseSync, bodies: BodyRows) => {
     }
     demote.run(bucket.id, key);
     const text = tags.length > 0 ? JSON.stringify(tags) : null;
-    const { lastInsertRowid } = insert.run(
-      ...[bucket.id, key, versionId, marker ? 1 : 0, size, etag, modified, JSON.stringify(traits), text],
+    sequence += 1;
+    insert.run(
+      ...[sequence, bucket.id, key, versionId, marker ? 1 : 0, size, etag, modified, JSON.stringify(traits), text],
       ...[lock.mode, lock.until, lock.legalHold ? 1 : 0],
     );
     for (const [index, piece] of pieces.entries()) {
-      bodies.addPiece(Number(lastInsertRowid), index + 1, piece.body, piece.checksum);
+      bodies.addPiece(sequence, index + 1, piece.body, piece.checksum);
     }
     return versionId;
   };
