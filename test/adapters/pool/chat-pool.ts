@@ -17,9 +17,7 @@ export const credentials: PoolCredentials = {
 export const chatMigrations = async (): Promise<AppMigration[]> => [
   {
     version: '001-chat.sql',
-    sql: await readFile(new URL('../../../sample-app/schema/001-chat.sql', import.meta.url), 'utf8').then((t) =>
-      t.replace('AS $$\nDECLARE\n  owner', 'AS $$\n#variable_conflict use_column\nDECLARE\n  owner'),
-    ),
+    sql: await readFile(new URL('../../../sample-app/schema/001-chat.sql', import.meta.url), 'utf8'),
   },
 ];
 

@@ -66,6 +66,8 @@ export interface Bench {
   fingerprints(tenantId: string): Promise<Record<string, string>>;
   /** A neighbour that writes all the time; `stop` answers how many writes were acknowledged and how many of them are there. */
   writeAs(tenantId: string): Promise<{ stop(): Promise<{ acknowledged: number; found: number; errors: string[] }> }>;
+  /** Resolves once a connection waits for a lock of that kind: `relation`, `advisory`. */
+  awaitWaiting(locktype: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -80,6 +82,7 @@ export const openBench = async (): Promise<Bench> => {
   await pool.master.query(restoreSetUpSql(credentials.restore.username));
   const restorer = await pool.connect('restore');
   const app = await pool.connect('app');
+  const watcher = await pool.connect('migrate');
   const scope = (): Promise<Scope> => readScope(pool.master);
 
   const inTenant = async (client: pg.Client, tenantId: string, work: (app: pg.Client) => Promise<unknown>) => {
@@ -236,6 +239,14 @@ export const openBench = async (): Promise<Bench> => {
       undoRestore(restorer, { restore: work, operation, fence: 6, force, readScope }),
     fingerprints,
     writeAs,
+    awaitWaiting: async (locktype) => {
+      for (;;) {
+        const { rowCount } = await watcher.query('SELECT FROM pg_locks WHERE NOT granted AND locktype = $1', [
+          locktype,
+        ]);
+        if (rowCount) return;
+      }
+    },
     stop: () => pool.stop(),
   };
 };
