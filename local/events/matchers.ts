@@ -100,12 +100,11 @@ const numeric = (value: unknown, refuse: Refuse): Matcher => {
   const bounds = [value.slice(0, 2), value.slice(2)]
     .filter((pair) => pair.length > 0)
     .map(([operator, bound]: unknown[]) => {
-      const compare = typeof operator === 'string' ? comparisons[operator] : undefined;
-      if (compare === undefined || !Object.hasOwn(comparisons, String(operator)))
-        return refuse(`Unrecognized numeric range operator: ${String(operator)}`);
+      if (typeof operator !== 'string' || !Object.hasOwn(comparisons, operator))
+        return refuse(`Unrecognized numeric range operator: ${JSON.stringify(operator)}`);
       if (typeof bound !== 'number' || Math.abs(bound) > NUMERIC_LIMIT)
-        return refuse(`Value of ${String(operator)} must be numeric, from -5e9 to 5e9`);
-      return { operator: String(operator), bound, compare };
+        return refuse(`Value of ${operator} must be numeric, from -5e9 to 5e9`);
+      return { operator, bound, compare: comparisons[operator]! };
     });
   const [first, second] = bounds;
   if (first !== undefined && second !== undefined) {

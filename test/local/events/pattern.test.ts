@@ -65,6 +65,7 @@ describe('a pattern', () => {
     [{ detail: { size: [{ numeric: ['>', 9, '<', 3] }] } }, 'Bottom must be less than top at "detail.size"'],
     [{ detail: { size: [{ numeric: ['constructor', 3] }] } }, 'constructor'],
     [{ a: [{ constructor: 'x' }] }, 'Unrecognized match type constructor'],
+    [{ a: [{ numeric: [{}, {}] }] }, 'Unrecognized numeric range operator: {}'],
     [{ a: [{ prefix: 1 }] }, 'prefix match pattern'],
     [{ a: [{ wildcard: 'a\\b' }] }, 'Invalid escape'],
     [{ $or: [{ a: [1] }, { b: 2 }] }, '"b"'],
