@@ -56,6 +56,8 @@ const attempt = async <Result>(
   const sql: TenantSql = {
     tenantId,
     query: async <Row extends object>(text: string, values: readonly unknown[] = []) => {
+      // Against slips, not against attackers: who lets tenants write SQL needs a login per tenant (docs/app-contract.md).
+      if (/app\.tenant_id/i.test(text)) throw new Error('The tenant of a transaction is set by withTenant alone.');
       // A query that outlives its transaction would run on a connection that serves another tenant by then.
       if (!open) throw new Error('This transaction has ended; await every query inside the work of withTenant.');
       return (await client.query<Row & Record<string, unknown>>(text, [...values])).rows;

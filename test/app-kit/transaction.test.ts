@@ -62,10 +62,15 @@ describe('a transaction of a tenant', () => {
     await expect(kept.query('SELECT 1')).rejects.toThrow('This transaction has ended');
   });
 
+  test('cannot be turned into another tenant by a slip', async () => {
+    const slip = world.tenancy.withTenant(acme, (sql) => sql.query("SET LOCAL app.tenant_id = 'globex'"));
+    await expect(slip).rejects.toThrow('The tenant of a transaction is set by withTenant alone.');
+  });
+
   test('leaves nothing on its connection that the next tenant could find', async () => {
     const tenancy = world.open({ pools: { connections: 1 } });
     await tenancy.withTenant(acme, async (sql) => {
-      await sql.query("SET app.tenant_id = 'acme'");
+      await sql.query("SELECT set_config('app.' || 'tenant_id', 'acme', false)");
       await sql.query("SET app.note = 'acme was here'");
       await sql.query('CREATE TEMP TABLE stolen AS SELECT body FROM messages');
       await sql.query('LISTEN neighbours');
@@ -74,7 +79,7 @@ describe('a transaction of a tenant', () => {
     });
     const [found] = await tenancy.withTenant(globex, (sql) =>
       sql.query(
-        `SELECT to_regclass('pg_temp.stolen') AS stolen, current_setting('app.note', true) AS note, current_setting('app.tenant_id') AS tenant,
+        `SELECT to_regclass('pg_temp.stolen') AS stolen, current_setting('app.note', true) AS note, current_setting('app.' || 'tenant_id') AS tenant,
            (SELECT count(*)::int FROM pg_listening_channels()) AS channels, (SELECT count(*)::int FROM pg_prepared_statements WHERE name = 'spy') AS statements,
            (SELECT count(*)::int FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()) AS locks`,
       ),
@@ -91,12 +96,12 @@ describe('a transaction of a tenant', () => {
       for (let round = 0; round < 1250; round += 1) {
         await tenancy.withTenant(route, async (sql) => {
           const [row] = await sql.query<{ own: number; foreign: number; tenant: string }>(
-            `SELECT count(*) FILTER (WHERE tenant_id = $1)::int AS own, count(*) FILTER (WHERE tenant_id <> $1)::int AS foreign, current_setting('app.tenant_id') AS tenant FROM streams`,
+            `SELECT count(*) FILTER (WHERE tenant_id = $1)::int AS own, count(*) FILTER (WHERE tenant_id <> $1)::int AS foreign, current_setting('app.' || 'tenant_id') AS tenant FROM streams`,
             [route.tenantId],
           );
           if (row!.foreign > 0 || row!.own === 0 || row!.tenant !== route.tenantId) foreign += 1;
           seen += 1;
-          await sql.query(`SET app.tenant_id = '${other}'`);
+          await sql.query("SELECT set_config('app.' || 'tenant_id', $1, false)", [other]);
         });
       }
     };
