@@ -68,6 +68,8 @@ export interface Bench {
   writeAs(tenantId: string): Promise<{ stop(): Promise<{ acknowledged: number; found: number; errors: string[] }> }>;
   /** Resolves once a connection waits for a lock of that kind: `relation`, `advisory`. */
   awaitWaiting(locktype: string): Promise<void>;
+  /** Resolves once a connection is copying into the staging schema of a restore. */
+  awaitStaging(restoreId: string): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -236,7 +238,7 @@ export const openBench = async (): Promise<Bench> => {
     swap: ({ work, report }, { operation = `swap-${work.id}`, fence = 5, client = restorer } = {}) =>
       swapRestore(client, { restore: { ...work, report }, operation, fence, readScope, now: () => new Date() }),
     undo: ({ work }, { operation = `undo-${work.id}`, force = false } = {}) =>
-      undoRestore(restorer, { restore: work, operation, fence: 6, force, readScope }),
+      undoRestore(restorer, { restore: work, operation, fence: 5, force, readScope }),
     fingerprints,
     writeAs,
     awaitWaiting: async (locktype) => {
@@ -244,6 +246,16 @@ export const openBench = async (): Promise<Bench> => {
         const { rowCount } = await watcher.query('SELECT FROM pg_locks WHERE NOT granted AND locktype = $1', [
           locktype,
         ]);
+        if (rowCount) return;
+      }
+    },
+    awaitStaging: async (restoreId) => {
+      const schema = restoreSchemas(restoreId).staging;
+      for (;;) {
+        const { rowCount } = await watcher.query(
+          `SELECT FROM pg_stat_activity WHERE state = 'active' AND query LIKE 'COPY%' AND query LIKE $1`,
+          [`%${schema}%users%`],
+        );
         if (rowCount) return;
       }
     },

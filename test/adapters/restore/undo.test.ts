@@ -147,7 +147,7 @@ describe('random damage', () => {
         await bench.undo(restoring);
         expect(await bench.fingerprints('acme')).toEqual(damaged);
       }),
-      { numRuns: 25 },
+      { numRuns: 12 },
     );
   });
 });
