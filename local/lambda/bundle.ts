@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { type BuildOptions, build, type Metafile, version } from 'esbuild';
 
 /** A source file of a bundle; size and time tell at once that it is the same, the hash tells when only those changed. */
@@ -14,7 +14,6 @@ interface Source {
 /** What one build was made of, written beside its output. */
 interface BuildRecord {
   readonly recipe: string;
-  readonly directory: string;
   readonly sources: readonly Source[];
   readonly files: Readonly<Record<string, string>>;
 }
@@ -69,12 +68,18 @@ const outputOf = (metafile: Metafile, entry: string): string => {
   return found[0];
 };
 
-/** Older builds go, except the last one: processes that still run may load a chunk of it. */
-const sweep = (outDirectory: string, kept: readonly (string | undefined)[]): void => {
-  for (const entry of readdirSync(outDirectory, { withFileTypes: true })) {
-    const path = join(outDirectory, entry.name);
-    if (entry.isDirectory() && entry.name.startsWith('build-') && !kept.includes(path))
-      rmSync(path, { recursive: true });
+/** Processes that still run may load a chunk of an older build, and another process may be building beside us. */
+const keptBuilds = 5;
+const keptMilliseconds = 600_000;
+
+const sweep = (outDirectory: string): void => {
+  const builds = readdirSync(outDirectory, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name.startsWith('build-'))
+    .map(({ name }) => join(outDirectory, name))
+    .map((path) => ({ path, built: statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0 }))
+    .sort((a, b) => b.built - a.built);
+  for (const { path, built } of builds.slice(keptBuilds)) {
+    if (built < Date.now() - keptMilliseconds) rmSync(path, { recursive: true, force: true });
   }
 };
 
@@ -101,7 +106,7 @@ export const bundleHandlers = async (request: {
     return new Map(Object.entries(last.files));
   }
   mkdirSync(outDirectory, { recursive: true });
-  const directory = join(outDirectory, `build-${Date.now().toString(36)}`);
+  const directory = join(outDirectory, `build-${Date.now().toString(36)}-${process.pid}`);
   const { metafile } = await build({
     ...options,
     absWorkingDir: resolve(root),
@@ -112,9 +117,9 @@ export const bundleHandlers = async (request: {
   });
   const sources = Object.keys(metafile.inputs).map((path) => readSource(resolve(root, path)));
   const files = Object.fromEntries(entries.map((entry) => [entry, resolve(root, outputOf(metafile, entry))]));
-  const record: BuildRecord = { recipe, directory, sources, files };
-  writeFileSync(`${recordFile}.draft`, JSON.stringify(record));
-  renameSync(`${recordFile}.draft`, recordFile);
-  sweep(dirname(directory), [directory, last?.directory]);
+  const record: BuildRecord = { recipe, sources, files };
+  writeFileSync(`${recordFile}.${process.pid}.draft`, JSON.stringify(record));
+  renameSync(`${recordFile}.${process.pid}.draft`, recordFile);
+  sweep(outDirectory);
   return new Map(Object.entries(files));
 };

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { transformSync } from 'esbuild';
@@ -69,7 +69,10 @@ const checkSize = (payload: string): void => {
 /** The processes behind the Lambda service: pool, credentials, directories, and the shell that cleans up after a crash. */
 export const createRuntime = (options: RuntimeOptions): Runtime => {
   const { region, accountId, credentials, endpoint, compileCacheDirectory, scratchDirectory, log } = options;
-  mkdirSync(scratchDirectory, { recursive: true });
+  const processDirectory = join(scratchDirectory, 'processes');
+  // What a killed predecessor left behind.
+  rmSync(processDirectory, { recursive: true, force: true });
+  mkdirSync(processDirectory, { recursive: true });
   mkdirSync(compileCacheDirectory, { recursive: true });
   const limits = { ...defaultLimits(), ...options.limits };
   const bootstrap = writeBootstrap(scratchDirectory);
@@ -80,7 +83,7 @@ export const createRuntime = (options: RuntimeOptions): Runtime => {
     return credentials.mint(`arn:aws:sts::${accountId}:assumed-role/${roleName}/${name}`, credentialLifetime);
   };
   const open = (definition: FunctionDefinition): Sandbox => {
-    const scratch = mkdtempSync(join(scratchDirectory, `${definition.name}-`));
+    const scratch = mkdtempSync(join(processDirectory, `${definition.name}-`));
     const taskRoot = dirname(definition.file);
     const environment = functionEnvironment(definition, {
       region,

@@ -2,7 +2,8 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { openCredentialStore } from '../../../local/gateway/credentials.ts';
-import { accountId, rootKey, temporary } from './endpoint.ts';
+import { accountId, rootKey } from './account.ts';
+import { temporary } from './endpoint.ts';
 
 const open = (directory: string) =>
   openCredentialStore({ file: join(directory, 'keys', 'credentials.json'), accountId, ...rootKey });

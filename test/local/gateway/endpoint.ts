@@ -5,10 +5,7 @@ import { onTestFinished } from 'vitest';
 import { type CredentialStore, openCredentialStore } from '../../../local/gateway/credentials.ts';
 import { type Gateway, type GatewayOptions, startGateway } from '../../../local/gateway/gateway.ts';
 import type { Service } from '../../../local/gateway/service.ts';
-
-export const region = 'eu-central-1';
-export const accountId = '000000000000';
-export const rootKey = { accessKeyId: 'AKIAROOTROOTROOTROOT', secretAccessKey: 'a secret/with+odd=characters' };
+import { accountId, region, rootKey } from './account.ts';
 
 /** A directory of its own for one test. */
 export const temporary = async (name: string): Promise<string> => {

@@ -11,7 +11,8 @@ import { SignatureV4 } from '@smithy/signature-v4';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type SchemaService, type Service, ServiceError } from '../../../local/gateway/service.ts';
 import { createStsService } from '../../../local/services/sts.ts';
-import { accountId, openEndpoint, region, rootKey } from './endpoint.ts';
+import { accountId, region, rootKey } from './account.ts';
+import { openEndpoint } from './endpoint.ts';
 
 const openSts = (options = {}) =>
   openEndpoint(({ credentials }) => [createStsService({ accountId, credentials })], options);

@@ -1,0 +1,48 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, onTestFinished, test, vi } from 'vitest';
+import { temporary } from '../gateway/endpoint.ts';
+import { bundleProbe } from './functions.ts';
+import { gone, isRunning } from './processes.ts';
+
+/** Runs the pool in a process of its own and answers that process and the pid of its first, idle, child. */
+const startParent = async (directory: string, events: readonly object[]) => {
+  const file = await bundleProbe(join(directory, 'bundles'));
+  const script = join(import.meta.dirname, 'orphan-parent.ts');
+  const parent = spawn(process.execPath, [script, directory, file, ...events.map((event) => JSON.stringify(event))], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void parent.kill('SIGKILL'));
+  const [line] = (await once(createInterface({ input: parent.stdout }), 'line')) as [string];
+  return { parent, child: Number(line) };
+};
+
+test('an idle process ends with its parent, even when that one is killed', async () => {
+  const { parent, child } = await startParent(await temporary('orphans'), []);
+  expect(isRunning(child)).toBe(true);
+  parent.kill('SIGKILL');
+  await gone(child);
+});
+
+test('a process in a busy loop ends with its parent', async () => {
+  const directory = await temporary('orphans');
+  const started = join(directory, 'started');
+  const { parent, child } = await startParent(directory, [{ do: 'spin', started }]);
+  await vi.waitFor(() => readFileSync(started), { timeout: 10_000 });
+  expect(isRunning(child)).toBe(true);
+  parent.kill('SIGKILL');
+  await gone(child);
+});
+
+test('a program that a handler started ends with its parent', async () => {
+  const directory = await temporary('orphans');
+  const started = join(directory, 'started');
+  const { parent } = await startParent(directory, [{ do: 'sleepInChild', started }]);
+  const program = await vi.waitFor(() => Number(/^\d+$/.exec(readFileSync(started, 'utf8'))![0]), { timeout: 10_000 });
+  expect(isRunning(program)).toBe(true);
+  parent.kill('SIGKILL');
+  await gone(program);
+});
