@@ -44,7 +44,6 @@ const zone = (expression: string, timezone: string): WallClock => {
  * the gap); one that comes twice in autumn fires at the first.
  */
 const cron = (expression: string, fields: string, timezone: string): Recurrence => {
-  zone(expression, timezone);
   const pattern = cronerPattern(fields, (reason) => refusal(expression, reason));
   let job: Cron;
   try {
@@ -76,8 +75,7 @@ const rate = (expression: string, text: string, first: number): Recurrence => {
   };
 };
 
-const at = (expression: string, text: string, timezone: string): Recurrence => {
-  const wallClock = zone(expression, timezone);
+const at = (expression: string, text: string, wallClock: WallClock): Recurrence => {
   const wall = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d$/.test(text) ? Date.parse(`${text}Z`) : Number.NaN;
   if (Number.isNaN(wall) || new Date(wall).toISOString().slice(0, 19) !== text)
     return refusal(expression, 'write at(yyyy-mm-ddThh:mm:ss)');
@@ -87,6 +85,7 @@ const at = (expression: string, text: string, timezone: string): Recurrence => {
 
 /** Reads `cron(...)`, `rate(...)` or `at(...)`. Throws ValidationException that names the expression and the field. */
 export const parseExpression = (expression: string, { timezone = 'UTC', firstRate }: ExpressionOptions): Recurrence => {
+  const wallClock = zone(expression, timezone);
   const [, kind, text = ''] = /^(cron|rate|at)\((.*)\)$/.exec(expression) ?? [];
   switch (kind) {
     case 'cron':
@@ -94,7 +93,7 @@ export const parseExpression = (expression: string, { timezone = 'UTC', firstRat
     case 'rate':
       return rate(expression, text, firstRate);
     case 'at':
-      return at(expression, text, timezone);
+      return at(expression, text, wallClock);
     default:
       return refusal(expression, 'write cron(...), rate(...) or at(...)');
   }
