@@ -61,9 +61,10 @@ export const initialise = (
   });
   rmSync(passwordFile, { force: true });
   if (made.error !== undefined || made.status !== 0) {
-    throw new Error(`initdb of ${half} failed: ${made.error?.message ?? `${made.stderr}${made.stdout}`.trim()}`, {
-      cause: made.error,
-    });
+    const said = made.error?.message ?? `${made.stderr}${made.stdout}`.trim();
+    // Containers run under numbers that have no name; PostgreSQL wants one.
+    const fix = /could not look up effective user ID/.test(said) ? ' Give that number a line in /etc/passwd.' : '';
+    throw new Error(`initdb of ${half} failed: ${said}${fix}`, { cause: made.error });
   }
   writeServerFile(directory, superuser);
   renameSync(half, join(directory, 'data'));

@@ -221,6 +221,36 @@ test('library links that npm left out are made again', async () => {
   expect(execFileSync(postgres, ['--version'], { encoding: 'utf8' })).toContain('PostgreSQL');
 });
 
+test.runIf(asRoot)('library links find another place when node_modules cannot be written', async () => {
+  const directory = await temporary();
+  chmodSync(directory, 0o755);
+  const native = join(directory, 'package', 'native');
+  cpSync(join(findBinaries(directory, undefined).postgres, '..', '..'), native, {
+    recursive: true,
+    verbatimSymlinks: true,
+  });
+  for (const name of readdirSync(join(native, 'lib'))) {
+    const path = join(native, 'lib', name);
+    if (lstatSync(path).isSymbolicLink()) rmSync(path);
+  }
+  const home = join(directory, 'home');
+  mkdirSync(home, { mode: 0o777 });
+  chmodSync(home, 0o777);
+  const program = `
+    const { findBinaries } = await import(${JSON.stringify(new URL('../../local/postgres/binaries.ts', import.meta.url).href)});
+    const { postgres, environment } = findBinaries(${JSON.stringify(home)}, undefined, ${JSON.stringify(native)});
+    const { execFileSync } = await import('node:child_process');
+    process.stdout.write(execFileSync(postgres, ['--version'], { encoding: 'utf8', env: environment }));`;
+  const nobody = { uid: 65534, gid: 65534 };
+  const run = () =>
+    execFileSync(process.execPath, ['--input-type=module', '-e', program], { encoding: 'utf8', ...nobody });
+  expect(run()).toContain('PostgreSQL');
+  expect(run()).toContain('PostgreSQL');
+  expect(
+    readdirSync(join(native, 'lib')).filter((name) => lstatSync(join(native, 'lib', name)).isSymbolicLink()),
+  ).toEqual([]);
+});
+
 test.runIf(asRoot)('binaries that nobody cannot reach are copied next to the data, once', async () => {
   const directory = await temporary();
   chmodSync(directory, 0o755);
