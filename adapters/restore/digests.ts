@@ -52,9 +52,9 @@ export const membersDigest = async (
 };
 
 /** Rows and digest of every staging table, to be kept in the registry. */
-export const stagedTables = (client: ClientBase, restore: RestoreWork): Promise<StagedTable[]> =>
-  exactly(client, async () => {
-    const copies = await readCopies(client, restore.stagingSchema, restore.tables);
+export const stagedTables = async (client: ClientBase, restore: RestoreWork): Promise<StagedTable[]> => {
+  const copies = await readCopies(client, restore.stagingSchema, restore.tables);
+  return exactly(client, async () => {
     const tables: StagedTable[] = [];
     for (const [table, columns] of copies) {
       const from = qualified(restore.stagingSchema, copyName(table, restore.tables));
@@ -62,6 +62,7 @@ export const stagedTables = (client: ClientBase, restore: RestoreWork): Promise<
     }
     return tables;
   });
+};
 
 /**
  * Throws RestoreRefused unless staging holds what StageRestore loaded. Unlogged tables are emptied by a server crash, and

@@ -45,10 +45,14 @@ interface Target {
 const stagingClass = 7006;
 
 /**
- * Makes this connection the only one that fills the staging of a restore. A Lambda that ran out of time may still be
+ * Runs `work` as the only connection that fills the staging of a restore. A Lambda that ran out of time may still be
  * copying: its rows would land in the tables of the attempt that came after, so it is ended first (the same login may).
  */
-const becomeOnlyStager = async (client: ClientBase, restoreId: string): Promise<void> => {
+const asOnlyStager = async <Result>(
+  client: ClientBase,
+  restoreId: string,
+  work: () => Promise<Result>,
+): Promise<Result> => {
   await client.query(
     `SELECT pg_terminate_backend(pid) FROM pg_locks
      WHERE locktype = 'advisory' AND classid = $1 AND objid::bigint = (hashtext($2)::bigint & 4294967295) AND objsubid = 2
@@ -56,6 +60,12 @@ const becomeOnlyStager = async (client: ClientBase, restoreId: string): Promise<
     [stagingClass, restoreId],
   );
   await client.query('SELECT pg_advisory_lock($1, hashtext($2))', [stagingClass, restoreId]);
+  try {
+    return await work();
+  } finally {
+    // A lost connection has given the lock back already.
+    await client.query('SELECT pg_advisory_unlock($1, hashtext($2))', [stagingClass, restoreId]).catch(() => undefined);
+  }
 };
 
 const targetsOf = ({ restore, manifest }: StageRequest, scope: Scope): Target[] =>
@@ -184,19 +194,8 @@ const keepChosenRows = async (
     );
 };
 
-/**
- * Loads the chosen tables of an archive into the restore's own schema and proves that they are what the manifest says and
- * nobody else's. Live tables are not touched. Safe to repeat: it starts from an empty schema, and ends a forgotten attempt.
- * Throws ArchiveDamaged, ForeignRows, RestoreRefused (rows do not fit today's schema, or none is meant).
- */
-export const stageRestore = async (client: ClientBase, request: StageRequest): Promise<Staged> => {
+const fill = async (client: ClientBase, request: StageRequest): Promise<Staged> => {
   const { restore, manifest } = request;
-  if (manifest.tenantId !== restore.tenantId)
-    throw new StepFailure(
-      'ForeignRows',
-      `backup ${manifest.backupId} is of tenant ${manifest.tenantId}, not of ${restore.tenantId}; nothing was restored`,
-    );
-  await becomeOnlyStager(client, restore.id);
   const scope = await request.readScope(client);
   const targets = targetsOf(request, scope);
   await dropSchemas(client, [restore.stagingSchema]);
@@ -217,4 +216,19 @@ export const stageRestore = async (client: ClientBase, request: StageRequest): P
     rows: tables.reduce((sum, { rows }) => sum + rows, 0),
     bytes: targets.flatMap(({ members }) => members).reduce((sum, { bytes }) => sum + bytes, 0),
   };
+};
+
+/**
+ * Loads the chosen tables of an archive into the restore's own schema and proves that they are what the manifest says and
+ * nobody else's. Live tables are not touched. Safe to repeat: it starts from an empty schema, and ends a forgotten attempt.
+ * Throws ArchiveDamaged, ForeignRows, RestoreRefused (rows do not fit today's schema, or none is meant).
+ */
+export const stageRestore = async (client: ClientBase, request: StageRequest): Promise<Staged> => {
+  const { restore, manifest } = request;
+  if (manifest.tenantId !== restore.tenantId)
+    throw new StepFailure(
+      'ForeignRows',
+      `backup ${manifest.backupId} is of tenant ${manifest.tenantId}, not of ${restore.tenantId}; nothing was restored`,
+    );
+  return asOnlyStager(client, restore.id, () => fill(client, request));
 };

@@ -9,14 +9,18 @@ beforeAll(async () => {
 afterAll(() => bench.stop());
 
 const alter = (sql: string): Promise<unknown> =>
-  bench.pool.master.query(`SET row_security = off; SET tenantry.migrating = 'on'; ${sql}; RESET tenantry.migrating; RESET row_security`);
+  bench.pool.master.query(
+    `SET row_security = off; SET tenantry.migrating = 'on'; ${sql}; RESET tenantry.migrating; RESET row_security`,
+  );
 
 describe('a backup from before a migration', () => {
   test('leaves an added column of rows that exist now, and gives it its default in rows that come back', async () => {
     const taken = await bench.take('acme');
     await alter(`ALTER TABLE gadgets ADD COLUMN note text NOT NULL DEFAULT 'none'`);
     await bench.as('acme', (app) =>
-      app.query(`UPDATE gadgets SET note = 'kept', price = 9; DELETE FROM gadgets WHERE id = (SELECT max(id) FROM gadgets)`),
+      app.query(
+        `UPDATE gadgets SET note = 'kept', price = 9; DELETE FROM gadgets WHERE id = (SELECT max(id) FROM gadgets)`,
+      ),
     );
     const restoring = await bench.begin('acme', taken, { tables: ['public.gadgets'] });
     expect(restoring.report.tables).toMatchObject([{ changed: 4, onlyThen: 1 }]);
@@ -37,17 +41,23 @@ describe('a backup from before a migration', () => {
     const taken = await bench.take('acme');
     await alter(`ALTER TABLE gadgets DROP COLUMN tags`);
     await bench.as('acme', (app) => app.query('UPDATE gadgets SET price = 1'));
-    expect(await bench.swap(await bench.begin('acme', taken, { tables: ['public.gadgets'] }))).toMatchObject({ updated: 5 });
+    expect(await bench.swap(await bench.begin('acme', taken, { tables: ['public.gadgets'] }))).toMatchObject({
+      updated: 5,
+    });
   });
 
   test('is read as the type of today where that works, and refused with the differing lines where it does not', async () => {
     const taken = await bench.take('acme');
     await alter(`ALTER TABLE gadgets ALTER COLUMN price TYPE text`);
-    expect(await bench.swap(await bench.begin('acme', taken, { tables: ['public.gadgets'] }))).toMatchObject({ updated: 0 });
+    expect(await bench.swap(await bench.begin('acme', taken, { tables: ['public.gadgets'] }))).toMatchObject({
+      updated: 0,
+    });
     await alter(`ALTER TABLE gadgets ALTER COLUMN price TYPE integer USING price::numeric::integer`);
     await expect(bench.begin('acme', taken, { tables: ['public.gadgets'] })).rejects.toMatchObject({
       name: 'RestoreRefused',
-      message: expect.stringMatching(/- column public\.gadgets\.price numeric \| \+ column public\.gadgets\.price integer/),
+      message: expect.stringMatching(
+        /- column public\.gadgets\.price numeric \| \+ column public\.gadgets\.price integer/,
+      ),
     });
   });
 

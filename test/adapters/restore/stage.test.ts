@@ -23,14 +23,21 @@ afterEach(async () => {
   expect(await bench.fingerprints('globex')).toEqual(neighbour);
 });
 
-const withText = (taken: Taken, table: string, change: (text: string) => string, note: Partial<ArchiveMember> = {}): Taken => ({
+const withText = (
+  taken: Taken,
+  table: string,
+  change: (text: string) => string,
+  note: Partial<ArchiveMember> = {},
+): Taken => ({
   ...taken,
   manifest: {
     ...taken.manifest,
     members: taken.manifest.members.map((member) => (member.table === table ? { ...member, ...note } : member)),
   },
   open: (member) =>
-    member.table === table ? Readable.from([Buffer.from(change(taken.texts.get(table)!.toString()))]) : taken.open(member),
+    member.table === table
+      ? Readable.from([Buffer.from(change(taken.texts.get(table)!.toString()))])
+      : taken.open(member),
 });
 
 describe('an archive is refused', () => {
@@ -119,7 +126,9 @@ describe('staging', () => {
     expect(second.staged).toEqual(first.staged);
     expect(second.report.digest).toBe(first.report.digest);
     const seen = await bench.pool.connect('app');
-    await expect(seen.query(`SELECT FROM ${first.work.stagingSchema}.messages`)).rejects.toMatchObject({ code: '42501' });
+    await expect(seen.query(`SELECT FROM ${first.work.stagingSchema}.messages`)).rejects.toMatchObject({
+      code: '42501',
+    });
   });
 
   test('of an attempt that ran out of time is ended by the next one, whose rows stay its own', async () => {
@@ -137,7 +146,9 @@ describe('staging', () => {
     await bench.awaitStaging(work.id);
     const fresh = await bench.begin('acme', taken, { operation: 'stalled' });
     await ended;
-    expect(fresh.report.tables.every(({ onlyNow, onlyThen, changed }) => onlyNow + onlyThen + changed === 0)).toBe(true);
+    expect(fresh.report.tables.every(({ onlyNow, onlyThen, changed }) => onlyNow + onlyThen + changed === 0)).toBe(
+      true,
+    );
   });
 
   test('that a server crash has emptied is not swapped in', async () => {
@@ -162,9 +173,13 @@ describe('staging', () => {
 
 describe('the login of restores', () => {
   test('is bound by row-level security even with triggers off', async () => {
-    await bench.restorer.query(`BEGIN; SELECT set_config('app.tenant_id', 'acme', true); SET LOCAL session_replication_role = replica`);
+    await bench.restorer.query(
+      `BEGIN; SELECT set_config('app.tenant_id', 'acme', true); SET LOCAL session_replication_role = replica`,
+    );
     const touched = await bench.restorer.query(`UPDATE labels SET code = 'mine' WHERE tenant_id = 'globex'`);
-    await expect(bench.restorer.query(`INSERT INTO labels VALUES ('globex', 'mine')`)).rejects.toMatchObject({ code: '42501' });
+    await expect(bench.restorer.query(`INSERT INTO labels VALUES ('globex', 'mine')`)).rejects.toMatchObject({
+      code: '42501',
+    });
     await bench.restorer.query('ROLLBACK');
     expect(touched.rowCount).toBe(0);
   });
@@ -189,7 +204,9 @@ describe('a report', () => {
     const labels = report.tables.find(({ table }) => table === 'public.labels')!;
     expect(labels).toMatchObject({ onlyNow: 40, onlyThen: 1 });
     expect(labels.samples).toHaveLength(20);
-    expect(labels.samples.filter(({ kind }) => kind === 'onlyThen')).toEqual([{ kind: 'onlyThen', key: { code: 'red' } }]);
+    expect(labels.samples.filter(({ kind }) => kind === 'onlyThen')).toEqual([
+      { kind: 'onlyThen', key: { code: 'red' } },
+    ]);
     expect(report.digest).not.toBe(restoring.report.digest);
     await bench.swap(await bench.begin('acme', taken));
     live = await bench.fingerprints('acme');
