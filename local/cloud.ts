@@ -9,6 +9,7 @@ import { newAccessKeyId, newSecretAccessKey, openCredentialStore } from './gatew
 import { startGateway } from './gateway/gateway.ts';
 import { createIngress } from './ingress.ts';
 import { bundleHandlers } from './lambda/bundle.ts';
+import type { FunctionInvoker } from './ports.ts';
 import { startPostgres } from './postgres.ts';
 import { createServices } from './services.ts';
 
@@ -22,6 +23,10 @@ export interface CloudOptions {
   readonly postgresSettings?: Readonly<Record<string, string>>;
   /** Where bundles are kept; tests share one directory so that they bundle once. */
   readonly bundleDirectory?: string;
+  /** Stands between Step Functions and the handlers: where tests let steps fail. */
+  readonly interpose?: (functions: FunctionInvoker) => FunctionInvoker;
+  /** Gets the log lines; standard error unless told. */
+  readonly log?: (source: string, line: string) => void;
 }
 
 export interface Cloud {
@@ -34,6 +39,8 @@ export interface Cloud {
   readonly postgres: {
     readonly host: string;
     readonly port: number;
+    /** Major version. */
+    readonly version: string;
     readonly superuser: { readonly username: string; readonly password: string };
   };
   readonly serviceNames: readonly string[];
@@ -93,8 +100,8 @@ const appEnvironment = (endpoint: string, { router }: AppPlaces, identity: Ident
   SAMPLE_APP_SESSION_SECRET: identity.token,
 });
 
-const openLog = (): ((source: string, line: string) => void) => {
-  return (source, line) => process.stderr.write(`${new Date().toISOString()} ${source}: ${line}\n`);
+const logToStandardError = (source: string, line: string): void => {
+  process.stderr.write(`${new Date().toISOString()} ${source}: ${line}\n`);
 };
 
 /**
@@ -111,7 +118,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     throw new Error(
       `a local cloud already runs on ${home} (process ${known.pid}, port ${known.port}); end it: npx tenantry down`,
     );
-  const log = openLog();
+  const log = options.log ?? logToStandardError;
   const identity = identityOf(known, options.port);
   const [postgres, bundles] = await Promise.all([
     startPostgres({
@@ -127,7 +134,15 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
   ]);
   const credentials = openCredentialStore({ file: join(home, 'credentials.json'), accountId, ...identity });
   let endpoint = '';
-  const services = createServices({ home, region, accountId, credentials, endpoint: () => endpoint, log });
+  const services = createServices({
+    home,
+    region,
+    accountId,
+    credentials,
+    endpoint: () => endpoint,
+    log,
+    ...(options.interpose ? { interpose: options.interpose } : {}),
+  });
   let app: Awaited<ReturnType<typeof startApp>> | undefined;
   const gateway = await startGateway({
     services: services.all,
@@ -167,7 +182,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
       bundles,
       root,
     });
-    const resumed = await services.resume();
+    const resumed = services.resume();
     app = await startApp({
       entry: join(root, 'sample-app', 'main.ts'),
       env: appEnvironment(endpoint, places, identity),
@@ -190,7 +205,12 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
       region,
       accountId,
       credentials: identity,
-      postgres: { host: postgres.host, port: postgres.port, superuser: postgres.superuser },
+      postgres: {
+        host: postgres.host,
+        port: postgres.port,
+        version: readFileSync(join(home, 'postgres', 'data', 'PG_VERSION'), 'utf8').trim(),
+        superuser: postgres.superuser,
+      },
       serviceNames: services.all.map(({ signingName }) => signingName),
       machines: Object.keys(workflows).length,
       functions: Object.keys(allFunctions).length,

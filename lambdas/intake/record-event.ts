@@ -1,8 +1,10 @@
+import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import { z } from 'zod';
 import type { World } from '../../adapters/world.ts';
 import { readRequest } from '../../domain/events.ts';
 import { operationName } from '../../domain/operation.ts';
 import { worldOfProcess } from '../step.ts';
+import { takeEach } from './batch.ts';
 
 const busEvent = z.object({
   id: z.string(),
@@ -37,4 +39,6 @@ export const recordEvent = async (event: unknown, world: World): Promise<void> =
   });
 };
 
-export const handler = (event: unknown): Promise<void> => recordEvent(event, worldOfProcess());
+/** A journal entry that cannot be written now comes again, and after five times lies in the dead-letter queue. */
+export const handler = (event: SQSEvent): Promise<SQSBatchResponse> =>
+  takeEach(event, (body) => recordEvent(JSON.parse(body), worldOfProcess()));

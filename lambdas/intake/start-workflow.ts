@@ -1,11 +1,9 @@
-import { Logger } from '@aws-lambda-powertools/logger';
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
 import type { World } from '../../adapters/world.ts';
 import { type AcceptedRequest, readRequest } from '../../domain/events.ts';
 import { operationName } from '../../domain/operation.ts';
 import { worldOfProcess } from '../step.ts';
-
-const logger = new Logger({ serviceName: 'tenantry' });
+import { logger, takeEach } from './batch.ts';
 
 const parse = (body: string): unknown => {
   try {
@@ -52,14 +50,7 @@ const take = async (body: string, world: World): Promise<void> => {
  * Takes a batch of bus events from the intake queue. A good one starts its workflow once, however often it comes; a bad one
  * goes to the dead-letter queue with its reason, at once; one that could not be judged or started now stays in the queue.
  */
-export const takeBatch = async (event: SQSEvent, world: World): Promise<SQSBatchResponse> => {
-  const outcomes = await Promise.allSettled(event.Records.map(({ body }) => take(body, world)));
-  const batchItemFailures = outcomes.flatMap((outcome, index) => {
-    if (outcome.status === 'fulfilled') return [];
-    logger.error('event stays in the queue', { error: outcome.reason as Error });
-    return [{ itemIdentifier: event.Records[index]!.messageId }];
-  });
-  return { batchItemFailures };
-};
+export const takeBatch = (event: SQSEvent, world: World): Promise<SQSBatchResponse> =>
+  takeEach(event, (body) => take(body, world));
 
 export const handler = (event: SQSEvent): Promise<SQSBatchResponse> => takeBatch(event, worldOfProcess());

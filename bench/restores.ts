@@ -1,0 +1,78 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { clientEnvironment, type FleetBench, runMachine } from './fleet.ts';
+import type { Laptop } from './laptop.ts';
+import type { BenchRow } from './row.ts';
+
+const bytesOf = async (laptop: Laptop, tenants: readonly string[]): Promise<{ id: string; bytes: number }[]> => {
+  const client = await laptop.connect('control');
+  const { rows } = await client.query<{ id: string; bytes: string }>(
+    "SELECT DISTINCT ON (tenant_id) tenant_id AS id, bytes FROM backups WHERE tenant_id = ANY($1) AND status = 'sealed' ORDER BY tenant_id, taken_at",
+    [tenants],
+  );
+  await client.end();
+  return rows.map(({ id, bytes }) => ({ id, bytes: Number(bytes) }));
+};
+
+const nearest = (sizes: readonly { id: string; bytes: number }[], bytes: number): { id: string; bytes: number } =>
+  sizes.reduce((best, one) => (Math.abs(one.bytes - bytes) < Math.abs(best.bytes - bytes) ? one : best));
+
+/** Half of the tenant's messages and all its reactions go, as a bad release would do it. */
+const damage = async (laptop: Laptop, tenantId: string): Promise<void> => {
+  const client = await laptop.connect('pool');
+  await client.query('SET session_replication_role = replica');
+  await client.query('DELETE FROM reactions WHERE tenant_id = $1', [tenantId]);
+  await client.query("UPDATE messages SET body = 'lost' WHERE tenant_id = $1 AND id % 2 = 0", [tenantId]);
+  await client.end();
+};
+
+const restoreWholePool = async (laptop: Laptop, dump: string): Promise<number> => {
+  const admin = await laptop.connect('postgres');
+  await admin.query('CREATE DATABASE whole');
+  const started = performance.now();
+  const child = spawn('pg_restore', ['-d', 'whole', '-j2', dump], {
+    env: clientEnvironment(laptop, 'whole'),
+    stdio: 'ignore',
+  });
+  await once(child, 'exit');
+  const took = performance.now() - started;
+  await admin.query('DROP DATABASE whole WITH (FORCE)');
+  await admin.end();
+  return took;
+};
+
+/** Restores one damaged tenant in place by the real machine: about 1 MB and about 10 MB, median of three. */
+export const benchRestores = async (laptop: Laptop, fleet: FleetBench): Promise<BenchRow[]> => {
+  const sizes = await bytesOf(laptop, fleet.tenants);
+  const measure = async (megabytes: number): Promise<{ took: number; bytes: number }> => {
+    const { id, bytes } = nearest(sizes, megabytes * 1_000_000);
+    const times: number[] = [];
+    for (let round = 0; round < 3; round += 1) {
+      await damage(laptop, id);
+      times.push(await runMachine(laptop, 'restore-tenant', { tenantId: id, into: 'in-place', approval: 'given' }));
+    }
+    return { took: times.sort((a, b) => a - b)[1]!, bytes };
+  };
+  const small = await measure(1);
+  const large = await measure(10);
+  const whole = fleet.wholeDump ? await restoreWholePool(laptop, fleet.wholeDump) : undefined;
+  fleet.dispose();
+  const yardstick =
+    whole === undefined ? {} : { yardstick: { name: 'pg_restore -j2 of the whole pool', value: whole, unit: 'ms' } };
+  return [
+    { name: 'restore.tenant_ms', value: small.took, unit: 'ms', ...yardstick, goal: '< 1000', met: small.took < 1000 },
+    { name: 'restore.tenant_ms.10mb', value: large.took, unit: 'ms', ...yardstick },
+    ...(whole === undefined
+      ? []
+      : [
+          {
+            name: 'restore.ratio',
+            value: small.took / whole,
+            unit: `${(small.bytes / 1e6).toFixed(1)} MB`,
+            ...yardstick,
+            goal: '<= 0.02',
+            met: small.took / whole <= 0.02,
+          },
+        ]),
+  ];
+};

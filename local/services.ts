@@ -1,0 +1,116 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CredentialStore } from './gateway/credentials.ts';
+import { type Service, ServiceError } from './gateway/service.ts';
+import type { FunctionInvoker, TargetDelivery } from './ports.ts';
+import { createEventSources } from './services/event-sources.ts';
+import { createEventsService } from './services/events.ts';
+import { createLambdaService, type LambdaService } from './services/lambda.ts';
+import { createQueuesService } from './services/queues.ts';
+import { createS3Service } from './services/s3.ts';
+import { createSchedulerService } from './services/scheduler.ts';
+import { createSecretsService } from './services/secrets.ts';
+import { createSsmService } from './services/ssm.ts';
+import { createStatesService } from './services/states.ts';
+import { createStsService } from './services/sts.ts';
+
+export interface ServicesOptions {
+  readonly home: string;
+  readonly region: string;
+  readonly accountId: string;
+  readonly credentials: CredentialStore;
+  readonly endpoint: () => string;
+  readonly log: (source: string, line: string) => void;
+  /** Stands between Step Functions and the handlers: where tests let steps fail. */
+  readonly interpose?: (functions: FunctionInvoker) => FunctionInvoker;
+}
+
+export interface Services {
+  readonly all: readonly Service[];
+  readonly lambda: LambdaService;
+  /** To be called when the functions are defined: open executions go on, queues are read. Answers how many executions. */
+  resume(): number;
+  /** Stops taking new work; what is open stays open on disk. */
+  quiesce(): Promise<void>;
+}
+
+/** The services of the laptop AWS, wired to each other in process: what one sends to another does not go over the port. */
+export const createServices = (options: ServicesOptions): Services => {
+  const { home, region, accountId, credentials, endpoint, log } = options;
+  const place = (name: string): { directory: string; region: string; accountId: string } => {
+    const directory = join(home, name);
+    mkdirSync(directory, { recursive: true });
+    return { directory, region, accountId };
+  };
+  const lambda = createLambdaService({
+    region,
+    accountId,
+    credentials,
+    endpoint,
+    compileCacheDirectory: join(home, 'compile-cache'),
+    scratchDirectory: join(home, 'scratch'),
+    log,
+  });
+  // Schedules and queues of an earlier life may be due at once, before deployment has defined the functions they end in.
+  const functionsDefined = Promise.withResolvers<void>();
+  const functions: FunctionInvoker = {
+    invoke: async (functionArn, payload, invokeOptions) => {
+      await functionsDefined.promise;
+      return lambda.invoker.invoke(functionArn, payload, invokeOptions);
+    },
+  };
+  const queues = createQueuesService(place('queues'));
+  const delivery: TargetDelivery = {
+    deliver: async (targetArn, payload) => {
+      const service = targetArn.split(':')[2];
+      if (service === 'sqs') await queues.store.sender.send(targetArn, payload);
+      else if (service === 'lambda') await functions.invoke(targetArn, payload);
+      else if (service === 'states') await states.start(targetArn, payload);
+      else if (service === 'events') await events.forward(targetArn, payload);
+      else
+        throw new ServiceError('ValidationException', `target ${targetArn}: deliver to sqs, lambda, states or events`);
+    },
+  };
+  const report = (line: string): void => log('events', line);
+  const events = createEventsService({ ...place('events'), delivery, deadLetters: queues.store.sender, report });
+  const scheduler = createSchedulerService({
+    ...place('scheduler'),
+    delivery,
+    deadLetters: queues.store.sender,
+    report,
+  });
+  const s3 = createS3Service({ ...place('s3'), credentials: { lookup: (id) => credentials.find(id) } });
+  const states = createStatesService({
+    ...place('states'),
+    integrations: {
+      functions: options.interpose?.(functions) ?? functions,
+      events: events.publisher,
+      objects: s3.objects,
+    },
+    log: (line) => log('states', line),
+  });
+  const sources = createEventSources({ ...place('event-sources'), queues: queues.store, functions, log: report });
+  const withSources = { ...lambda, operations: { ...lambda.operations, ...sources.operations } };
+  return {
+    all: [
+      states,
+      events,
+      scheduler,
+      queues,
+      withSources,
+      s3,
+      createSecretsService(place('secrets')),
+      createSsmService(place('ssm')),
+      createStsService({ accountId, credentials }),
+    ],
+    lambda,
+    resume: () => {
+      functionsDefined.resolve();
+      sources.start();
+      return states.resume().length;
+    },
+    quiesce: async () => {
+      await sources.close();
+    },
+  };
+};
