@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -65,15 +65,11 @@ const readToc = async (objects: Objects, fingerprint: string): Promise<Toc | und
   return text === undefined ? undefined : tocSchema.parse(JSON.parse(text));
 };
 
-/** Owners and grants are left out: they name roles that the server of a pg_restore need not have. */
-const dumpArguments = [
-  '--format=directory',
-  '--no-owner',
-  '--no-privileges',
-  '--no-sync',
-  '--no-password',
-  '--compress=1',
-];
+/**
+ * Grants are left out: they name roles that the server of a pg_restore need not have. Owners cannot be left out of an
+ * archive, so a stock pg_restore is called with --no-owner.
+ */
+const dumpArguments = ['--format=directory', '--no-privileges', '--no-sync', '--no-password', '--compress=1'];
 
 const writeToc = async (objects: Objects, fingerprint: string, source: TocSource): Promise<Toc | undefined> => {
   const client = await source.connect();
@@ -88,7 +84,7 @@ const writeToc = async (objects: Objects, fingerprint: string, source: TocSource
     const entries = await readEntries(client, await runProgram(programs.restore, ['--list', dump], {}, source.signal));
     if (!entries) return undefined;
     const content = await readFile(join(dump, 'toc.dat'));
-    const key = `schemas/${fingerprint}/${createHash('sha256').update(content).digest('hex').slice(0, 16)}/toc.dat`;
+    const key = `schemas/${fingerprint}/${randomBytes(4).toString('hex')}/toc.dat`;
     await objects.put(key, content);
     // Two first backups of a schema, perhaps with two versions of pg_dump, number their tables differently: one of them counts.
     if (await objects.putNew(tocKeyOf(fingerprint), JSON.stringify({ key, entries }), 'application/json'))

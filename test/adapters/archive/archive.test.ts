@@ -1,0 +1,194 @@
+import { createHash } from 'node:crypto';
+import { text } from 'node:stream/consumers';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { packTar } from '../../../adapters/archive/tar.ts';
+import { type ArchiveMember, archivePrefix, endOfData, type Manifest, manifestKey } from '../../../domain/archive.ts';
+import { openTestBucket, type TestBucket } from './bucket.ts';
+
+let bucket: TestBucket;
+let backups = 0;
+beforeAll(async () => {
+  bucket = await openTestBucket();
+});
+afterAll(() => bucket.stop());
+
+const rows = (tenantId: string): string =>
+  Array.from({ length: 500 }, (_, id) => `${tenantId}\t${id}\ttext ${id}\n`).join('');
+
+const memberOf = (content: Buffer, place: { offset: number; bytes: number }): ArchiveMember => ({
+  table: 'public.notes',
+  root: 'public.notes',
+  columns: ['tenant_id', 'id', 'body'],
+  rows: 500,
+  digest: '0',
+  algorithm: 'record-v1',
+  dumpId: 7,
+  object: 'archive.tar',
+  length: content.length,
+  sha256: createHash('sha256').update(content).digest('hex'),
+  ...place,
+});
+
+/** An archive with one member between two others, so that neighbours' bytes are near. */
+const write = async (tenantId: string, copyText = rows(tenantId), marker = endOfData): Promise<Manifest> => {
+  backups += 1;
+  const backupId = `b-${backups}`;
+  const content = gzipSync(copyText + marker);
+  const other = gzipSync(`x\n${endOfData}`);
+  const { tar, offsets } = packTar([
+    { name: '1.dat.gz', content: other },
+    { name: '7.dat.gz', content },
+    { name: '9.dat.gz', content: other },
+  ]);
+  const manifest: Manifest = {
+    format: 'tenantry-archive/1',
+    tenantId,
+    backupId,
+    operation: 'op',
+    kind: 'manual',
+    takenAt: '2026-11-23T00:00:00.000000Z',
+    snapshotLsn: '0/1',
+    postgresVersion: '15.18',
+    isolation: 'pooled',
+    schema: { fingerprint: 'f', lines: [] },
+    tables: [],
+    members: [memberOf(content, { offset: offsets[1]!, bytes: Buffer.byteLength(copyText) })],
+    sequencesNote: '',
+  };
+  await bucket.archive.objects.put(`${archivePrefix(tenantId, backupId)}archive.tar`, tar);
+  expect(await bucket.archive.complete(manifest)).toBe(true);
+  return manifest;
+};
+
+const objectKey = (manifest: Manifest): string => `${archivePrefix(manifest.tenantId, manifest.backupId)}archive.tar`;
+const read = (manifest: Manifest, change: Partial<ArchiveMember> = {}): Promise<string> =>
+  text(bucket.archive.member(manifest, { ...manifest.members[0]!, ...change }));
+const damaged = { name: 'ArchiveDamaged' };
+
+describe('a member', () => {
+  let manifest: Manifest;
+  beforeEach(async () => {
+    manifest = await write('acme');
+  });
+
+  test('is its COPY text without the end mark', async () => {
+    expect(await read(manifest)).toBe(rows('acme'));
+  });
+
+  test('is read whole when the end mark falls between two chunks', async () => {
+    // gunzip hands out 16 KiB at a time: lengths around that put each byte of the mark at the border once.
+    for (let length = 16_384 - endOfData.length; length <= 16_384; length += 1) {
+      const copyText = 'x'.repeat(length);
+      expect(await read(await write('acme', copyText))).toBe(copyText);
+    }
+  });
+
+  test('is refused after a flip of any of its bits', async () => {
+    const { offset, length } = manifest.members[0]!;
+    for (let byte = offset; byte < offset + length; byte += Math.ceil(length / 60)) {
+      await bucket.flipBit(objectKey(manifest), byte);
+      await expect(read(manifest)).rejects.toMatchObject(damaged);
+      await bucket.flipBit(objectKey(manifest), byte);
+    }
+    expect(await read(manifest)).toBe(rows('acme'));
+  });
+
+  test('does not care about its neighbours in the object', async () => {
+    await bucket.flipBit(objectKey(manifest), manifest.members[0]!.offset - 513);
+    expect(await read(manifest)).toBe(rows('acme'));
+  });
+
+  test.each([0, 1, 600, 1_100])('is refused when the object was cut to %i bytes', async (length) => {
+    await bucket.truncate(objectKey(manifest), length);
+    await expect(read(manifest)).rejects.toMatchObject(damaged);
+  });
+
+  test('is refused when its object is gone', async () => {
+    await bucket.archive.objects.remove(objectKey(manifest));
+    await expect(read(manifest)).rejects.toMatchObject({ ...damaged, message: expect.stringContaining('missing') });
+  });
+
+  test('is refused when it unpacks to more than the manifest says, before all of it is unpacked', async () => {
+    const bomb = await write('acme', 'y'.repeat(50_000_000));
+    let seen = 0;
+    const reading = async () => {
+      for await (const chunk of bucket.archive.member(bomb, { ...bomb.members[0]!, bytes: 1_000 }))
+        seen += chunk.length;
+    };
+    await expect(reading()).rejects.toMatchObject(damaged);
+    expect(seen).toBeLessThan(1_000_000);
+  });
+
+  test('is refused without its end mark, as after a dump that was cut off', async () => {
+    await expect(read(await write('acme', rows('acme'), ''))).rejects.toMatchObject(damaged);
+    await expect(read(manifest, { bytes: manifest.members[0]!.bytes + 1 })).rejects.toMatchObject(damaged);
+  });
+
+  test('whose stream is dropped by its reader leaves no error behind', async () => {
+    const stream = bucket.archive.member(manifest, manifest.members[0]!);
+    for await (const _ of stream) break;
+    expect(stream.destroyed).toBe(true);
+  });
+});
+
+describe('a manifest', () => {
+  test('that does not exist is a backup that was not found', async () => {
+    await expect(bucket.archive.manifest('acme', 'b-none')).rejects.toMatchObject({ name: 'BackupNotFound' });
+  });
+
+  test('of another tenant is refused, even when it lies under the tenant’s own prefix', async () => {
+    const foreign = await write('globex');
+    await bucket.archive.objects.put(manifestKey('acme', foreign.backupId), JSON.stringify(foreign));
+    await expect(bucket.archive.manifest('acme', foreign.backupId)).rejects.toMatchObject({
+      ...damaged,
+      message: expect.stringContaining('tenant globex'),
+    });
+  });
+
+  test.each([
+    ['no JSON', '{"format"'],
+    ['no manifest', '{"format":"tenantry-archive/1"}'],
+    ['another format', '{"format":"tenantry-archive/2"}'],
+  ])('that is %s is refused', async (_what, body) => {
+    await bucket.archive.objects.put(manifestKey('acme', 'b-odd'), body);
+    await expect(bucket.archive.manifest('acme', 'b-odd')).rejects.toMatchObject(damaged);
+  });
+
+  test('cannot point its reference rows into a tenant’s prefix', async () => {
+    const manifest = await write('acme');
+    const reference = { key: 't/globex/b-1/archive.tar', members: manifest.members };
+    await bucket.archive.objects.put(
+      manifestKey('acme', manifest.backupId),
+      JSON.stringify({ ...manifest, reference }),
+    );
+    await expect(bucket.archive.manifest('acme', manifest.backupId)).rejects.toMatchObject(damaged);
+  });
+
+  test('is written once: a second attempt hears that one is there', async () => {
+    const manifest = await write('acme');
+    expect(await bucket.archive.complete({ ...manifest, operation: 'late' })).toBe(false);
+    expect((await bucket.archive.manifest('acme', manifest.backupId)).operation).toBe('op');
+  });
+});
+
+describe('an archive', () => {
+  test('passes inspection when its objects are there in full, and only then', async () => {
+    const manifest = await write('acme');
+    await bucket.archive.inspect(manifest);
+    const { offset, length } = manifest.members[0]!;
+    await bucket.truncate(objectKey(manifest), offset + length - 1);
+    await expect(bucket.archive.inspect(manifest)).rejects.toMatchObject(damaged);
+    await bucket.archive.objects.remove(objectKey(manifest));
+    await expect(bucket.archive.inspect(manifest)).rejects.toMatchObject(damaged);
+  });
+
+  test('is removed without touching a tenant whose name begins the same', async () => {
+    const [mine, other] = [await write('acme'), await write('acme2')];
+    expect(await bucket.archive.remove('acme', mine.backupId)).toBe(2);
+    expect(await bucket.archive.remove('acme', mine.backupId)).toBe(0);
+    expect(await read(other)).toBe(rows('acme2'));
+    expect(await bucket.archive.list('acme')).not.toContain(mine.backupId);
+    expect(await bucket.archive.list('acme2')).toContain(other.backupId);
+  });
+});

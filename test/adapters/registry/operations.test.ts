@@ -1,0 +1,102 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startTestRegistry, type TestRegistry } from './database.ts';
+
+let control: TestRegistry;
+beforeAll(async () => {
+  control = await startTestRegistry(12);
+});
+afterAll(() => control.stop());
+
+const open = (id: string, more: object = {}) =>
+  control.registry.operations.open({ id, kind: 'restore-tenant', executionArn: 'arn', input: { a: 1 }, ...more });
+const why = { kind: 'restore-tenant', reason: 'full', failedStep: 'StageRestore', error: 'ArchiveDamaged' } as const;
+
+describe('an operation', () => {
+  test('opened twice is one, and keeps its first input', async () => {
+    const first = await open('twice', { tenantId: 'acme', requestedBy: 'ada' });
+    expect(await open('twice', { input: { a: 2 } })).toEqual(first);
+    expect(first).toMatchObject({ status: 'running', input: { a: 1 }, requestedBy: 'ada', endedAt: null });
+  });
+
+  test('ends exactly once, however many ends come at once', async () => {
+    await open('ending');
+    const { operations } = control.registry;
+    const ends = await Promise.allSettled(
+      Array.from({ length: 12 }, (_, n) =>
+        n % 2 === 0
+          ? operations.succeed('ending', { n })
+          : operations.fail('ending', { ...why, reason: `reason ${n}` }),
+      ),
+    );
+    const { status } = (await operations.get('ending'))!;
+    const winners = ends.filter((end) => end.status === 'fulfilled').length;
+    // The side that lost is refused; repeats of the side that won answer as the first did.
+    expect(winners).toBe(6);
+    for (const end of ends)
+      if (end.status === 'rejected')
+        expect(end.reason).toMatchObject({
+          name: 'StaleOperation',
+          message: expect.stringContaining(`already ${status}`),
+        });
+  });
+
+  test('that failed keeps its first reason', async () => {
+    await open('kept');
+    await control.registry.operations.fail('kept', why);
+    await control.registry.operations.fail('kept', { ...why, reason: 'another' });
+    expect(await control.registry.operations.get('kept')).toMatchObject({ status: 'failed', reason: 'full' });
+  });
+
+  test('that failed before it was opened is recorded, and cannot be opened later', async () => {
+    await control.registry.operations.fail('unopened', { ...why, tenantId: 'acme' });
+    expect(await control.registry.operations.get('unopened')).toMatchObject({ status: 'failed', tenantId: 'acme' });
+    await expect(open('unopened')).rejects.toMatchObject({ name: 'StaleOperation' });
+  });
+
+  test('that has ended cannot be set running by hand', async () => {
+    await open('over');
+    await control.registry.operations.succeed('over');
+    await expect(
+      control.sql.query(`UPDATE operations SET status = 'running', ended_at = NULL WHERE id = 'over'`),
+    ).rejects.toMatchObject({ code: '23514' });
+  });
+
+  test('gives its approval token to one of many who answer at once', async () => {
+    await open('asked');
+    const { operations } = control.registry;
+    await operations.awaitApproval('asked', 'token-1');
+    expect(await operations.get('asked')).toMatchObject({ status: 'awaiting-approval' });
+    const taken = await Promise.all(Array.from({ length: 12 }, () => operations.takeApproval('asked')));
+    expect(taken.filter((token) => token !== undefined)).toEqual(['token-1']);
+    expect(await operations.get('asked')).toMatchObject({ status: 'running' });
+  });
+
+  test('that has ended asks nobody any more', async () => {
+    await open('silent');
+    const { operations } = control.registry;
+    await operations.awaitApproval('silent', 'token-2');
+    await operations.fail('silent', why);
+    expect(await operations.takeApproval('silent')).toBeUndefined();
+    await expect(operations.awaitApproval('silent', 'token-3')).rejects.toMatchObject({ name: 'StaleOperation' });
+  });
+});
+
+describe('the journal', () => {
+  test('counts attempts from 0 and keeps error and detail', async () => {
+    const { journal } = control.registry;
+    const first = await journal.start({ operation: 'noted', step: 'StageRestore', tenantId: 'acme' });
+    await journal.end(first, { status: 'failed', error: 'DatabaseUnavailable', detail: 'refused' });
+    await journal.end(await journal.start({ operation: 'noted', step: 'StageRestore' }), { status: 'succeeded' });
+    expect(await journal.list('noted')).toMatchObject([
+      { step: 'StageRestore', attempt: 0, status: 'failed', error: 'DatabaseUnavailable', detail: 'refused' },
+      { step: 'StageRestore', attempt: 1, status: 'succeeded', endedAt: expect.any(Date) },
+    ]);
+  });
+
+  test('marks an attempt that reported no end as lost when the operation ends', async () => {
+    await open('died');
+    await control.registry.journal.start({ operation: 'died', step: 'StageRestore' });
+    await control.registry.operations.fail('died', why);
+    expect(await control.registry.journal.list('died')).toMatchObject([{ status: 'lost', endedAt: expect.any(Date) }]);
+  });
+});
