@@ -48,7 +48,9 @@ export const placeTenant = (request: PlacementRequest, cells: readonly CellLoad[
       (a.id < b.id ? -1 : 1),
   );
   if (best) return { kind: 'placed', cell: best.id, tier, isolation };
-  const evidence = cells.map((cell) => `${cell.id} ${cell.used}/${cell.capacity}${cell.open ? '' : ' closed'}`);
+  const evidence = cells
+    .toSorted((a, b) => (a.id < b.id ? -1 : 1))
+    .map((cell) => `${cell.id} ${cell.used}/${cell.capacity}${cell.open ? '' : ' closed'}`);
   return {
     kind: 'no-capacity',
     reason: `no cell has a free place (${evidence.join(', ') || 'no cell exists'}); raise a capacity or add a cell`,

@@ -17,6 +17,7 @@ afterAll(async () => {
 const connect = (database: string): Sql => {
   const { username: user, password } = server.superuser;
   const pool = new pg.Pool({ host: server.host, port: server.port, user, password, database });
+  pool.on('error', () => undefined);
   pools.push(pool);
   return poolSql(pool);
 };

@@ -1,0 +1,85 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type CellLoad, placeTenant } from '../../domain/placement.ts';
+
+const cell = (id: string, used: number, capacity: number, more: Partial<CellLoad> = {}): CellLoad => ({
+  id,
+  region: 'eu-central-1',
+  capacity,
+  used,
+  open: true,
+  ...more,
+});
+
+const anyCell = fc.record({
+  id: fc.string({ minLength: 1, maxLength: 3 }),
+  region: fc.constantFrom('eu-central-1', 'us-east-1', 'ap-south-1'),
+  capacity: fc.nat({ max: 2 ** 31 - 1 }),
+  used: fc.nat({ max: 2 ** 31 - 1 }),
+  open: fc.boolean(),
+});
+const cells = fc.uniqueArray(anyCell, { selector: ({ id }) => id, maxLength: 12 });
+const request = fc.record({
+  plan: fc.string(),
+  region: fc.option(fc.constantFrom('eu-central-1', 'mars-1'), { nil: undefined }),
+});
+
+describe('a placement', () => {
+  test('answers every input with a cell that has a free place, or with none because none has', () => {
+    fc.assert(
+      fc.property(request, cells, (wish, all) => {
+        const decision = placeTenant(wish, all);
+        const free = all.filter(({ open, used, capacity }) => open && used < capacity);
+        if (decision.kind === 'no-capacity')
+          return free.length === 0 && all.every(({ id }) => decision.reason.includes(id));
+        const chosen = free.find(({ id }) => id === decision.cell);
+        const inRegion = free.filter(({ region }) => region === wish.region);
+        const rivals = inRegion.length > 0 ? inRegion : free;
+        return (
+          chosen !== undefined &&
+          rivals.includes(chosen) &&
+          rivals.every(
+            ({ used, capacity }) => BigInt(chosen.used) * BigInt(capacity) <= BigInt(used) * BigInt(chosen.capacity),
+          )
+        );
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  test('is the same whatever the order in which the cells come', () => {
+    fc.assert(
+      fc.property(request, cells, (wish, all) => {
+        expect(placeTenant(wish, all.toReversed())).toEqual(placeTenant(wish, all));
+      }),
+    );
+  });
+
+  test('prefers the asked region to an emptier cell elsewhere, and falls back when the region is full', () => {
+    const elsewhere = cell('us-1', 0, 10, { region: 'us-east-1' });
+    const wish = { plan: 'starter', region: 'eu-central-1' };
+    expect(placeTenant(wish, [elsewhere, cell('eu-1', 9, 10)])).toMatchObject({ cell: 'eu-1' });
+    expect(placeTenant(wish, [elsewhere, cell('eu-1', 10, 10)])).toMatchObject({ cell: 'us-1' });
+  });
+
+  test('takes the smallest ratio, not the smallest count, and the first id of equals', () => {
+    expect(placeTenant({ plan: 'pro' }, [cell('small', 2, 4), cell('large', 30, 100)])).toMatchObject({
+      cell: 'large',
+    });
+    expect(placeTenant({ plan: 'pro' }, [cell('b', 1, 2), cell('a', 2, 4)])).toMatchObject({ cell: 'a' });
+  });
+
+  test('tells ratios apart that are the same number after division', () => {
+    const near = cell('b', 2 ** 30, 2 ** 31 - 1);
+    const farther = cell('a', 2 ** 30 - 1, 2 ** 31 - 3);
+    expect(placeTenant({ plan: 'pro' }, [near, farther])).toMatchObject({ cell: 'b' });
+  });
+
+  test('puts nobody into a closed cell and says that it is closed', () => {
+    expect(placeTenant({ plan: 'pro' }, [cell('eu-1', 0, 10, { open: false })])).toEqual({
+      kind: 'no-capacity',
+      reason: 'no cell has a free place (eu-1 0/10 closed); raise a capacity or add a cell',
+    });
+    expect(placeTenant({ plan: 'pro' }, [])).toMatchObject({ reason: expect.stringContaining('no cell exists') });
+  });
+});
