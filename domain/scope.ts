@@ -53,20 +53,34 @@ export const copiedColumns = (table: Pick<TenantTable, 'columns'>): readonly Col
   table.columns.filter((column) => !column.generated);
 
 /**
- * Referenced tables before the tables that reference them, names break ties. A table of a reference cycle comes once all
- * tables outside the cycle that it references are placed: inside a cycle no order exists, and a restore checks keys afterwards.
+ * Referenced tables before the tables that reference them, in the order given where no key decides. The tables of a
+ * reference cycle stand together: inside it no order exists, and a restore checks keys afterwards.
  */
 export const inForeignKeyOrder = (tables: readonly TenantTable[]): TenantTable[] => {
   const left = new Map(tables.map((table) => [tableName(table), table]));
-  const waits = (table: TenantTable): number =>
-    new Set(
-      table.foreignKeys.map((key) => key.references).filter((name) => name !== tableName(table) && left.has(name)),
-    ).size;
+  const waitsFor = (table: TenantTable): string[] =>
+    table.foreignKeys.map((key) => key.references).filter((name) => name !== tableName(table) && left.has(name));
+  const reachedFrom = (start: TenantTable): Set<string> => {
+    const reached = new Set<string>();
+    const open = waitsFor(start);
+    for (let name = open.pop(); name !== undefined; name = open.pop()) {
+      const table = left.get(name);
+      if (!table || reached.has(name)) continue;
+      reached.add(name);
+      open.push(...waitsFor(table));
+    }
+    return reached;
+  };
+  /** Waits for nothing outside its own cycle: whatever it reaches, reaches it. There is always one. */
+  const isNext = (table: TenantTable): boolean =>
+    [...reachedFrom(table)].every((name) => reachedFrom(left.get(name) ?? table).has(tableName(table)));
   const ordered: TenantTable[] = [];
   while (left.size > 0) {
-    const [name, table] = [...left].reduce((best, entry) => (waits(entry[1]) < waits(best[1]) ? entry : best));
-    left.delete(name);
-    ordered.push(table);
+    const waiting = [...left.values()];
+    const next = waiting.find((table) => waitsFor(table).length === 0) ?? waiting.find(isNext);
+    if (!next) throw new Error('every graph of tables has one that waits for nothing outside its cycle');
+    left.delete(tableName(next));
+    ordered.push(next);
   }
   return ordered;
 };
