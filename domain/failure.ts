@@ -34,12 +34,14 @@ const cutMessage = (text: string): string | undefined => {
   return found === undefined ? undefined : String(parse(`"${found}"`) ?? found);
 };
 
-const silent: Readonly<Record<string, string>> = {
-  'States.Timeout': 'it did not answer within its time-out',
-  'Sandbox.Timedout': 'its function ran into its time-out',
-  'Runtime.ExitError': 'its function ended without an answer',
-  'Runtime.OutOfMemory': 'its function ran out of memory',
-};
+const silent: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    'States.Timeout': 'it did not answer within its time-out',
+    'Sandbox.Timedout': 'its function ran into its time-out',
+    'Runtime.ExitError': 'its function ended without an answer',
+    'Runtime.OutOfMemory': 'its function ran out of memory',
+  }),
+);
 
 /** Error name and sentence of the innermost layer. Nesting is as deep as the machines are: three layers, eight are allowed. */
 const innermost = (
@@ -49,7 +51,7 @@ const innermost = (
   const json = causeSchema.safeParse(parse(cause));
   if (!json.success) {
     const text = cutMessage(cause) ?? cause.trim();
-    return { error, reason: text || silent[error] || `it failed with ${error} and said no more` };
+    return { error, reason: text || silent.get(error) || `it failed with ${error} and said no more` };
   }
   if ('errorMessage' in json.data) {
     const { errorMessage, errorType } = json.data;
@@ -61,7 +63,7 @@ const innermost = (
   const { Cause = '', Error: name, Status } = json.data;
   if (name === undefined && Cause === '' && Status === undefined) return { error, reason: cause };
   if (Cause === '' && Status === 'ABORTED') return { error: name ?? error, reason: 'the nested execution was stopped' };
-  if (Cause === '' && Status === 'TIMED_OUT') return { error: 'States.Timeout', reason: silent['States.Timeout']! };
+  if (Cause === '' && Status === 'TIMED_OUT') return { error: 'States.Timeout', reason: silent.get('States.Timeout')! };
   return depth < 8
     ? innermost({ error: name ?? error, cause: Cause }, depth + 1)
     : { error: name ?? error, reason: Cause };

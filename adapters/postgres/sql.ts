@@ -48,17 +48,25 @@ export const clientSql = (client: ClientBase): Sql => ({
   transaction: (work) => transact(client, work),
 });
 
+const ignore = (): void => undefined;
+
 /** A pool as Sql. A client whose transaction failed on the connection itself is thrown away by pg-pool. */
 export const poolSql = (pool: Pool): Sql => ({
   query: (text, values) => run(pool, text, values),
   transaction: async (work) => {
     const client = await pool.connect();
+    // The pool listens only to its idle clients: without this a server that goes away between two statements of the
+    // transaction ends the process. The next statement reports it. A client that is thrown away keeps the listener.
+    client.on('error', ignore);
     try {
       const result = await transact(client, work);
+      client.off('error', ignore);
       client.release();
       return result;
     } catch (error) {
-      client.release(isConnectionLost(error));
+      const lost = isConnectionLost(error);
+      if (!lost) client.off('error', ignore);
+      client.release(lost);
       throw error;
     }
   },
