@@ -81,7 +81,7 @@ export const openCommits = (database: DatabaseSync, sync: (() => Promise<void>) 
       if (database.isTransaction) statements.rollback.run();
       for (const job of batch) job.reject(error);
     }
-    syncing ??= syncAll();
+    if (committed.length > 0) syncing ??= syncAll();
   };
 
   return {

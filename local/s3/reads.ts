@@ -133,7 +133,7 @@ export const getAttributes = (exchange: Exchange): void => {
         listed.length === 0
           ? undefined
           : {
-              TotalPartsCount: listed.length,
+              PartsCount: listed.length,
               PartNumberMarker: after,
               NextPartNumberMarker: page.at(-1)?.number,
               MaxParts: max,

@@ -66,26 +66,24 @@ const listedParts = (document: XmlElement, upload: MultipartUpload, uploaded: re
   const member = checksumMember(upload.description.checksum.name);
   const listed = childrenNamed(document, 'Part');
   if (listed.length === 0) throw s3Error('MalformedXML', 'You must specify at least one part');
-  let previous = 0;
-  return listed.map((element, index) => {
-    const number = Number(textOf(element, 'PartNumber'));
-    if (number <= previous) throw s3Error('InvalidPartOrder', undefined, { UploadId: upload.id });
-    previous = number;
-    const part = byNumber.get(number);
+  const numbers = listed.map((element) => Number(textOf(element, 'PartNumber')));
+  if (numbers.some((number, index) => index > 0 && number <= numbers[index - 1]!)) {
+    throw s3Error('InvalidPartOrder', undefined, { UploadId: upload.id });
+  }
+  const parts = listed.map((element, index) => {
+    const part = byNumber.get(numbers[index]!);
     const etag = (textOf(element, 'ETag') ?? '').replaceAll('"', '');
     const checksum = textOf(element, member);
-    if (!part || part.etag !== etag || (checksum !== undefined && checksum !== part.checksum)) {
-      throw s3Error('InvalidPart', undefined, { UploadId: upload.id, PartNumber: number, ETag: etag });
-    }
-    if (index < listed.length - 1 && part.size < leastPartSize) {
-      throw s3Error('EntityTooSmall', undefined, {
-        ProposedSize: part.size,
-        MinSizeAllowed: leastPartSize,
-        PartNumber: number,
-        ETag: etag,
-      });
-    }
-    return part;
+    if (part && part.etag === etag && (checksum === undefined || checksum === part.checksum)) return part;
+    throw s3Error('InvalidPart', undefined, { UploadId: upload.id, PartNumber: numbers[index], ETag: etag });
+  });
+  const small = parts.slice(0, -1).find(({ size }) => size < leastPartSize);
+  if (!small) return parts;
+  throw s3Error('EntityTooSmall', undefined, {
+    ProposedSize: small.size,
+    MinSizeAllowed: leastPartSize,
+    PartNumber: small.number,
+    ETag: small.etag,
   });
 };
 

@@ -64,7 +64,8 @@ const unescapeText = (text: string): string =>
       })
     : text;
 
-const token = /<!\[CDATA\[([\s\S]*?)\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>|<(\/?)([^\s/>]+)(?:\s[^>]*?)?(\/?)>|([^<]+)/g;
+const token =
+  /<!\[CDATA\[([\s\S]*?)\]\]>|<!--[\s\S]*?-->|<\?[\s\S]*?\?>|<(\/?)([^\s/>]+)(?:\s(?:[^>"']|"[^"]*"|'[^']*')*?)?(\/?)>|([^<]+)/g;
 
 /** Reads one document. Throws MalformedXML; a DOCTYPE is refused, so no entity can be declared. */
 export const readXml = (text: string): XmlElement => {
