@@ -58,8 +58,11 @@ export interface Restores {
   /** Records the plan; a repeat by the same operation answers the recorded one. */
   plan(restore: NewRestore): Promise<Restore>;
   get(id: string): Promise<Restore | undefined>;
-  /** Throws RestoreNotFound when there is none of that id for that tenant. */
-  require(request: { id: string; tenantId: string }): Promise<Restore>;
+  /**
+   * Throws RestoreNotFound when there is none of that id for that tenant, and StaleOperation when `operation` is given and
+   * another one is in charge of it.
+   */
+  require(request: { id: string; tenantId: string; operation?: string }): Promise<Restore>;
   /** Newest first. */
   list(filter: {
     tenantId?: string | undefined;
@@ -98,6 +101,9 @@ const insertRestore = `
 
 const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
 
+const taken = ({ id, operationId }: Restore): StepFailure =>
+  new StepFailure('StaleOperation', `restore ${id} is in the hands of operation ${operationId} now`);
+
 export const openRestores = (sql: Sql): Restores => {
   const get = async (id: string): Promise<Restore | undefined> =>
     (await sql.query<Restore>(`SELECT ${columns} FROM restores WHERE id = $1`, [id]))[0];
@@ -117,8 +123,7 @@ export const openRestores = (sql: Sql): Restores => {
     if (moved) return moved;
     const known = await get(id);
     if (!known) throw new StepFailure('RestoreNotFound', `restore ${id} is not in the registry; check the id`);
-    if (known.operationId !== operation)
-      throw new StepFailure('StaleOperation', `restore ${id} is in the hands of operation ${known.operationId} now`);
+    if (known.operationId !== operation) throw taken(known);
     throw new StepFailure('RestoreRefused', `restore ${id} is ${known.status}; this step needs ${from.join(' or ')}`);
   };
 
@@ -148,10 +153,12 @@ export const openRestores = (sql: Sql): Restores => {
       return planned;
     },
     get,
-    require: async ({ id, tenantId }) => {
+    require: async ({ id, tenantId, operation }) => {
       const restore = await get(id);
-      if (restore?.tenantId === tenantId) return restore;
-      throw new StepFailure('RestoreNotFound', `tenant ${tenantId} has no restore ${id}; list the tenant's restores`);
+      if (restore?.tenantId !== tenantId)
+        throw new StepFailure('RestoreNotFound', `tenant ${tenantId} has no restore ${id}; list the tenant's restores`);
+      if (operation !== undefined && restore.operationId !== operation) throw taken(restore);
+      return restore;
     },
     list: ({ tenantId, status, limit }) =>
       sql.query<Restore>(

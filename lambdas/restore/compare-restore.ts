@@ -20,7 +20,7 @@ const contract = {
 export const handler = step('CompareRestore', contract, async ({ operation, tenantId, restoreId }, world, signal) => {
   const { leases, restores } = world.registry;
   await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
-  const restore = await restores.require({ id: restoreId, tenantId });
+  const restore = await restores.require({ id: restoreId, tenantId, operation });
   const found = await inTenantDatabase(world, tenantId, signal, (client) => compareRestore(client, restore, readScope));
   await restores.noteCompared({
     id: restoreId,

@@ -20,7 +20,7 @@ export const handler = step(
   contract,
   async ({ operation, tenantId, restoreId, outcome }, world, signal) => {
     const { operations, restores } = world.registry;
-    const restore = await restores.require({ id: restoreId, tenantId });
+    const restore = await restores.require({ id: restoreId, tenantId, operation });
     if ((await operations.get(operation))?.status === 'succeeded') return { restoreId, status: restore.status };
     await world.registry.leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
     if (outcome !== 'staged')

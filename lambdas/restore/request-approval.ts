@@ -9,7 +9,7 @@ const contract = {
 /** Parks the operation until somebody answers its task token. The lease is free meanwhile: people take days. */
 export const handler = step('RequestApproval', contract, async ({ operation, tenantId, restoreId, token }, world) => {
   await world.registry.transaction(async ({ restores, operations, leases }) => {
-    await restores.require({ id: restoreId, tenantId });
+    await restores.require({ id: restoreId, tenantId, operation });
     await restores.noteAwaiting({ id: restoreId, operation });
     await operations.awaitApproval(operation, token);
     await leases.release({ tenantId, holder: operation });

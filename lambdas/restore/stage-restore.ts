@@ -13,7 +13,7 @@ const contract = {
 export const handler = step('StageRestore', contract, async ({ operation, tenantId, restoreId }, world, signal) => {
   const { leases, restores, backups } = world.registry;
   await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
-  const restore = await restores.require({ id: restoreId, tenantId });
+  const restore = await restores.require({ id: restoreId, tenantId, operation });
   const backup = await backups.get(restore.backupId);
   const manifest = await world.archive.manifest(tenantId, backup?.archiveId ?? restore.backupId);
   const staged = await inTenantDatabase(world, tenantId, signal, (client) =>

@@ -25,8 +25,8 @@ const answer = ({ result, undoUntil }: Restore): z.input<typeof contract.output>
 export const handler = step('SwapRestore', contract, async ({ operation, tenantId, restoreId }, world, signal) => {
   const { leases, restores } = world.registry;
   const { fence } = await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
-  const restore = await restores.require({ id: restoreId, tenantId });
-  const known = restore.status === 'swapped' && restore.operationId === operation && answer(restore);
+  const restore = await restores.require({ id: restoreId, tenantId, operation });
+  const known = restore.status === 'swapped' && answer(restore);
   if (known) return known;
   const { report, ...result } = await inTenantDatabase(world, tenantId, signal, (client) =>
     swapRestore(client, { restore, operation, fence, readScope, now: world.now }),
