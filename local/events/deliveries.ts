@@ -32,6 +32,8 @@ export interface DeliveriesOptions {
 }
 
 export interface Deliveries {
+  /** Sets off what is journaled. Before it nothing goes out; what is added waits. */
+  start(): void;
   /** Journals a delivery; to be called inside a write. It sets off once that write is on disk, also after a crash. */
   add(delivery: Delivery): void;
   /** Resolves when no delivery is under way or due now; those that wait for a retry do not count. */
@@ -84,9 +86,11 @@ export const openDeliveries = ({
   const finish = database.prepare('DELETE FROM deliveries WHERE id = ?');
   const retry = database.prepare('UPDATE deliveries SET attempts = ?, next_at = ? WHERE id = ?');
   const count = database.prepare('SELECT count(*) AS pending FROM deliveries');
+  const journaled = database.prepare('SELECT id, target, next_at FROM deliveries ORDER BY next_at, id');
   const lanes = new Map<string, { ready: number[]; running: number }>();
   const timers = new Map<number, () => void>();
   const idlers: (() => void)[] = [];
+  let started = false;
   let closed = false;
   let fresh: { id: number; target: string }[] = [];
 
@@ -181,23 +185,33 @@ export const openDeliveries = ({
     drain(arn);
   };
 
-  for (const row of database
-    .prepare('SELECT id, target, next_at FROM deliveries ORDER BY next_at, id')
-    .all() as unknown as { id: number; target: string; next_at: number }[])
-    timers.set(
-      row.id,
-      clock.setTimer(row.next_at, () => enter(row.id, row.target)),
-    );
+  const begin = (): void => {
+    if (started || closed) return;
+    started = true;
+    const now = clock.now();
+    for (const row of journaled.all() as unknown as { id: number; target: string; next_at: number }[])
+      if (row.next_at <= now) enter(row.id, row.target);
+      else
+        timers.set(
+          row.id,
+          clock.setTimer(row.next_at, () => enter(row.id, row.target)),
+        );
+  };
 
   return {
+    start: () => {
+      // Rows that are written but not yet on disk must not go out.
+      void writer.settled().then(begin, begin);
+    },
     add: (delivery) => {
       const { lastInsertRowid } = insert.run(delivery.targetArn, clock.now(), JSON.stringify(delivery));
+      if (!started) return;
       if (fresh.length === 0)
         void writer.settled().then(
           () => {
-            const journaled = fresh;
+            const safe = fresh;
             fresh = [];
-            for (const { id, target: arn } of journaled) enter(id, arn);
+            for (const { id, target: arn } of safe) enter(id, arn);
           },
           () => {
             fresh = [];

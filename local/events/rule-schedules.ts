@@ -7,6 +7,8 @@ import { type Publishing, scheduledEvent } from './publishing.ts';
 import type { Rule, Rulebook } from './rulebook.ts';
 
 export interface RuleSchedules {
+  /** Sets the timers of all rules; what was missed within the last hour fires once. */
+  start(): void;
   /** Sets the rule's next time; to be called inside a write, after the rule was saved. */
   plan(rule: Rule): void;
   forget(rule: Rule): void;
@@ -30,6 +32,7 @@ export const openRuleSchedules = ({
   report: (line: string) => void;
 }): RuleSchedules => {
   const timers = new Map<string, () => void>();
+  let started = false;
 
   const forget = (rule: Rule): void => {
     timers.get(rule.arn)?.();
@@ -37,7 +40,7 @@ export const openRuleSchedules = ({
   };
   const arm = (rule: Rule, at: number | undefined): void => {
     forget(rule);
-    if (at === undefined) return;
+    if (at === undefined || !started) return;
     timers.set(
       rule.arn,
       clock.setTimer(at, () => {
@@ -60,13 +63,15 @@ export const openRuleSchedules = ({
     setNext(rule, isOn ? rule.recurrence?.next(clock.now()) : undefined);
   };
 
-  for (const { rule, nextAt } of rulebook.scheduled()) {
-    if (nextAt === undefined || rule.recurrence === undefined) continue;
-    const missed = missedFire(rule.recurrence, nextAt, clock.now());
-    arm(rule, missed ?? (nextAt > clock.now() ? nextAt : rule.recurrence.next(clock.now())));
-  }
-
   return {
+    start: () => {
+      started = true;
+      for (const { rule, nextAt } of rulebook.scheduled()) {
+        if (nextAt === undefined || rule.recurrence === undefined) continue;
+        const missed = missedFire(rule.recurrence, nextAt, clock.now());
+        arm(rule, missed ?? (nextAt > clock.now() ? nextAt : rule.recurrence.next(clock.now())));
+      }
+    },
     plan,
     forget,
     close: () => {

@@ -40,7 +40,7 @@ export const startPoller = ({
   const { signal } = stopping;
   const width = mapping.maximumConcurrency ?? CONCURRENCY;
   const passes = compileFilters(mapping.filters);
-  const queue = queues.queueByArn(queueArn).name;
+  const queue = queueArn.split(':').at(-1) ?? '';
   const calls = new Set<Promise<void>>();
   let roomMade: (() => void) | undefined;
 
@@ -110,6 +110,15 @@ export const startPoller = ({
     calls.add(under);
   };
 
+  let lastComplaint = '';
+  /** A queue that was deleted may be made again: the poller asks on, and says so once. */
+  const unreadable = (error: unknown): ReceivedMessage[] => {
+    const complaint = `cannot read ${queueArn}: ${String(error)}`;
+    if (complaint !== lastComplaint && !signal.aborted) report(complaint);
+    lastComplaint = complaint;
+    return [];
+  };
+
   const poll = async (): Promise<void> => {
     while (!signal.aborted) {
       if (calls.size >= width) {
@@ -119,15 +128,13 @@ export const startPoller = ({
         roomMade = undefined;
         continue;
       }
-      const batch = await gather();
+      const batch = await gather().catch(unreadable);
       if (batch.length > 0) launch(batch);
       else if (!signal.aborted) await pause();
     }
   };
 
-  const polling = poll().catch((error: unknown) => {
-    if (!signal.aborted) report(`the poller of ${queue} for ${functionArn} ended: ${String(error)}`);
-  });
+  const polling = poll();
 
   return {
     stop: async () => {

@@ -8,6 +8,8 @@ import { invocationOf } from './invocation.ts';
 import type { NextFire, Schedule, ScheduleStore } from './schedule-store.ts';
 
 export interface Firing {
+  /** Sets the timers of all schedules; what was missed and still counts fires once. */
+  start(): void;
   /** Works out and sets the next time of a schedule that was created or changed; to be called inside a write. */
   plan(schedule: Schedule): void;
   forget(schedule: Schedule): void;
@@ -29,6 +31,7 @@ interface FiringOptions {
  */
 export const openFiring = ({ store, writer, clock, deliver, place, report }: FiringOptions): Firing => {
   const timers = new Map<string, () => void>();
+  let started = false;
 
   const forget = (schedule: Schedule): void => {
     timers.get(schedule.arn)?.();
@@ -37,7 +40,7 @@ export const openFiring = ({ store, writer, clock, deliver, place, report }: Fir
 
   const arm = (schedule: Schedule, next: NextFire | undefined): void => {
     forget(schedule);
-    if (next === undefined) return;
+    if (next === undefined || !started) return;
     const fire = (): void => {
       writer
         .write(() => fireOnce(schedule, next))
@@ -74,20 +77,22 @@ export const openFiring = ({ store, writer, clock, deliver, place, report }: Fir
     } else setNext(schedule, next);
   };
 
-  for (const schedule of store.list()) {
-    const stored = store.next(schedule);
-    if (stored === undefined) continue;
-    const now = clock.now();
-    if (stored.fireAt > now) {
-      arm(schedule, stored);
-      continue;
-    }
-    const missed = missedFire(schedule.recurrence, stored.at, now);
-    if (missed !== undefined) arm(schedule, { at: missed, fireAt: now });
-    else void writer.write(() => setNext(schedule, nextOf(schedule, now)));
-  }
-
   return {
+    start: () => {
+      started = true;
+      for (const schedule of store.list()) {
+        const stored = store.next(schedule);
+        if (stored === undefined) continue;
+        const now = clock.now();
+        if (stored.fireAt > now) {
+          arm(schedule, stored);
+          continue;
+        }
+        const missed = missedFire(schedule.recurrence, stored.at, now);
+        if (missed !== undefined) arm(schedule, { at: missed, fireAt: now });
+        else void writer.write(() => setNext(schedule, nextOf(schedule, now)));
+      }
+    },
     plan: (schedule) => {
       if (schedule.body.State === 'DISABLED') return setNext(schedule, undefined);
       const from = schedule.body.modifiedAt;

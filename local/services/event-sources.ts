@@ -181,9 +181,7 @@ export const createEventSources = ({
     },
     start: () => {
       started = true;
-      for (const mapping of store.all())
-        if (queues.list('').some(({ arn }) => arn === mapping.queueArn)) start(mapping);
-        else log(`the queue ${mapping.queueArn} of event source mapping ${mapping.uuid} is gone`);
+      for (const mapping of store.all()) start(mapping);
     },
     close: async () => {
       await Promise.all([...pollers.keys()].map(stop));

@@ -24,6 +24,8 @@ export interface EventsOptions {
   /** Takes what could not be delivered, where a target has a DeadLetterConfig. */
   readonly deadLetters?: QueueSender;
   readonly clock?: Clock;
+  /** Waits for `start()`: for a caller whose targets are not up yet. Otherwise it starts by itself, a turn later. */
+  readonly held?: boolean;
   /** Hears one line for each event that is dropped. */
   readonly report?: (line: string) => void;
 }
@@ -33,6 +35,8 @@ export interface EventsService extends SchemaService {
   readonly publisher: EventPublisher;
   /** Puts an event that a rule or schedule sends to a bus: `payload` is the whole event, its id and time stay. */
   forward(busArn: string, payload: string): Promise<void>;
+  /** Sends what is journaled, sets the timers, makes up for missed times. Safe to call twice. */
+  start(): void;
   readonly deliveries: Pick<Deliveries, 'idle' | 'pending'>;
   close(): void;
 }
@@ -48,6 +52,7 @@ export const createEventsService = ({
   delivery,
   deadLetters,
   clock = systemClock,
+  held = false,
   report = () => {},
 }: EventsOptions): EventsService => {
   const place = { region, accountId };
@@ -57,6 +62,14 @@ export const createEventsService = ({
   const deliveries = openDeliveries({ database, writer, clock, target: delivery, deadLetters, report });
   const publishing = openPublishing({ rulebook, deliveries, writer, clock, place, report });
   const schedules = openRuleSchedules({ rulebook, publishing, writer, clock, place, report });
+  let phase: 'held' | 'started' | 'closed' = 'held';
+  const start = (): void => {
+    if (phase !== 'held') return;
+    phase = 'started';
+    deliveries.start();
+    schedules.start();
+  };
+  if (!held) setImmediate(start);
   return {
     kind: 'schema',
     signingName: 'events',
@@ -70,8 +83,10 @@ export const createEventsService = ({
     },
     publisher: publishing,
     forward: (arn, payload) => publishing.forward(busName(arn), JSON.parse(payload) as EventEnvelope),
+    start,
     deliveries,
     close: () => {
+      phase = 'closed';
       schedules.close();
       deliveries.close();
       writer.close();

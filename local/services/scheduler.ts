@@ -19,11 +19,15 @@ export interface SchedulerOptions {
   readonly delivery: TargetDelivery;
   readonly deadLetters?: QueueSender;
   readonly clock?: Clock;
+  /** Waits for `start()`: for a caller whose targets are not up yet. Otherwise it starts by itself, a turn later. */
+  readonly held?: boolean;
   /** Hears one line for each invocation that is dropped. */
   readonly report?: (line: string) => void;
 }
 
 export interface SchedulerService extends SchemaService {
+  /** Sends what is journaled, sets the timers, makes up for missed times. Safe to call twice. */
+  start(): void;
   readonly deliveries: Pick<Deliveries, 'idle' | 'pending'>;
   close(): void;
 }
@@ -39,6 +43,7 @@ export const createSchedulerService = ({
   delivery,
   deadLetters,
   clock = systemClock,
+  held = false,
   report = () => {},
 }: SchedulerOptions): SchedulerService => {
   const place = { region, accountId };
@@ -47,6 +52,14 @@ export const createSchedulerService = ({
   const store = openScheduleStore(database, place, clock.now());
   const deliveries = openDeliveries({ database, writer, clock, target: delivery, deadLetters, report });
   const firing = openFiring({ store, writer, clock, deliver: deliveries.add, place, report });
+  let phase: 'held' | 'started' | 'closed' = 'held';
+  const start = (): void => {
+    if (phase !== 'held') return;
+    phase = 'started';
+    deliveries.start();
+    firing.start();
+  };
+  if (!held) setImmediate(start);
   return {
     kind: 'schema',
     signingName: 'scheduler',
@@ -56,8 +69,10 @@ export const createSchedulerService = ({
       ...scheduleOperations(store, firing, writer, clock),
       ...groupOperations(store, firing, writer, clock),
     },
+    start,
     deliveries,
     close: () => {
+      phase = 'closed';
       firing.close();
       deliveries.close();
       writer.close();

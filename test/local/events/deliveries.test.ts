@@ -74,7 +74,7 @@ describe('a delivery', () => {
     await put();
     await events.clock.advance(1500);
     expect(events.target.got).toHaveLength(2);
-    events.restart();
+    await events.restart();
     await events.clock.advance(0);
     expect(events.target.got).toHaveLength(2);
     await events.clock.advance(5000);

@@ -58,8 +58,8 @@ export interface EventFixture {
   readonly lines: string[];
   readonly directory: string;
   run: ReturnType<typeof caller>;
-  /** Opens the same files anew, as a restart does. */
-  restart(): void;
+  /** Opens the same files anew, as a restart after so many milliseconds of down time does. */
+  restart(downTime?: number): Promise<void>;
   close(): void;
 }
 
@@ -87,8 +87,9 @@ export const openEvents = (): EventFixture => {
     lines,
     directory,
     run: caller(service),
-    restart: () => {
+    restart: async (downTime = 0) => {
       fixture.service.close();
+      await clock.advance(downTime);
       fixture.service = open();
       fixture.run = caller(fixture.service);
     },

@@ -210,6 +210,17 @@ describe('after down time', () => {
   });
 });
 
+test('a scheduler that is held sends nothing until it is started', async () => {
+  await create({ ScheduleExpression: 'at(2026-06-01T00:01:00)' });
+  service.close();
+  service = createSchedulerService({ directory: files.directory, ...place, delivery: target, clock, held: true });
+  await clock.advance(hours(1));
+  expect(target.got).toEqual([]);
+  service.start();
+  await clock.advance(0);
+  expect(times()).toEqual(['06-01T00:01']);
+});
+
 describe('a group', () => {
   test('holds schedules of its own names and takes them with it when it is deleted', async () => {
     await run('CreateScheduleGroup', { Name: 'acme', Tags: [{ Key: 'tenant', Value: 'acme' }] });
