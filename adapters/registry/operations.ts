@@ -22,6 +22,8 @@ export interface OperationFailure {
   readonly kind: WorkflowName;
   readonly tenantId?: string | undefined;
   readonly executionArn?: string | undefined;
+  /** An operator ended it from outside: no step of it did, so the one that ran is lost. */
+  readonly stopped?: boolean | undefined;
 }
 
 export interface OperationFilter {
@@ -57,13 +59,16 @@ const stale = (id: string, status: string): StepFailure =>
 export const openOperations = (sql: Sql): Operations => {
   const get = async (id: string): Promise<Operation | undefined> =>
     (await sql.query<Operation>(`SELECT ${columns} FROM operations WHERE id = $1`, [id]))[0];
-  // The ending step is among them until its own end is noted, which overwrites this.
-  const closeSteps = (within: Sql, id: string): Promise<unknown> =>
-    within.query(
-      `UPDATE steps SET status = 'lost', ended_at = clock_timestamp(), error = 'no end was reported'
+  // The newest attempt is the step that ends the operation, in the same transaction: whoever reads the end must not read
+  // that its last step still runs. Any older one that is open died without a word.
+  const closeSteps = async (within: Sql, id: string, stopped = false): Promise<void> => {
+    await within.query(
+      `UPDATE steps SET ended_at = clock_timestamp(),
+         status = CASE WHEN $2 OR id < (SELECT max(id) FROM steps WHERE operation_id = $1) THEN 'lost' ELSE 'succeeded' END
        WHERE operation_id = $1 AND status = 'running'`,
-      [id],
+      [id, stopped],
     );
+  };
   return {
     open: async ({ id, kind, tenantId, executionArn, input, requestedBy, parent }) => {
       await sql.query(
@@ -105,7 +110,7 @@ export const openOperations = (sql: Sql): Operations => {
         );
         const [known] = await within.query<{ status: string }>('SELECT status FROM operations WHERE id = $1', [id]);
         if (known?.status !== 'failed') throw stale(id, known?.status ?? 'been lost');
-        await closeSteps(within, id);
+        await closeSteps(within, id, failure.stopped);
       }),
     awaitApproval: async (id, token) => {
       const [parked] = await sql.query(

@@ -15,6 +15,7 @@ export const endStopped = async ({ registry }: World, operation: Operation, why:
     reason: why,
     failedStep: steps.at(-1)?.step ?? '(not started)',
     error: 'Stopped',
+    stopped: true,
     tenantId,
     executionArn,
   };

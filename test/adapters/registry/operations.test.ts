@@ -93,10 +93,21 @@ describe('the journal', () => {
     ]);
   });
 
-  test('marks an attempt that reported no end as lost when the operation ends', async () => {
+  test('closes with the operation: the step that ends it has succeeded, an older one without an end is lost', async () => {
     await open('died');
     await control.registry.journal.start({ operation: 'died', step: 'StageRestore' });
+    await control.registry.journal.start({ operation: 'died', step: 'AbandonRestore' });
     await control.registry.operations.fail('died', why);
-    expect(await control.registry.journal.list('died')).toMatchObject([{ status: 'lost', endedAt: expect.any(Date) }]);
+    expect(await control.registry.journal.list('died')).toMatchObject([
+      { step: 'StageRestore', status: 'lost', endedAt: expect.any(Date) },
+      { step: 'AbandonRestore', status: 'succeeded', endedAt: expect.any(Date) },
+    ]);
+  });
+
+  test('of an operation that somebody stopped says that its last step is lost', async () => {
+    await open('stopped');
+    await control.registry.journal.start({ operation: 'stopped', step: 'StageRestore' });
+    await control.registry.operations.fail('stopped', { ...why, stopped: true });
+    expect(await control.registry.journal.list('stopped')).toMatchObject([{ step: 'StageRestore', status: 'lost' }]);
   });
 });
