@@ -61,7 +61,7 @@ export const chatPage = (page: ChatPage): string => {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>${title} · chat</title><link rel="stylesheet" href="style.css"></head>
 <body><header><h1>${title}</h1>${greeting}</header>
-<nav aria-label="Streams">${streams.join('\n')}<footer><p><small>${page.people} people · tenant ${escapeHtml(page.tenantId)}</small></p></footer></nav>
+<nav aria-label="Streams">${streams.join('\n')}<footer><p><small>${page.people} ${page.people === 1 ? 'person' : 'people'} · tenant ${escapeHtml(page.tenantId)}</small></p></footer></nav>
 <main>${door}${say}<h2># ${escapeHtml(page.current?.name ?? 'nothing here yet')}</h2>
 ${messages || '<p>No messages.</p>'}</main></body></html>
 `;
