@@ -3,10 +3,12 @@ import type { AppMigration } from '../adapters/pool/migrations.ts';
 import { type PoolState, setUpPool } from '../adapters/pool/set-up.ts';
 import { type DatabasePlace, openRegistryConnection, roleSecret } from '../adapters/postgres/connection.ts';
 import { ensureDatabase } from '../adapters/postgres/database.ts';
+import { clientSql } from '../adapters/postgres/sql.ts';
 import { openCells } from '../adapters/registry/cells.ts';
 import { writeRegistryLogins } from '../adapters/registry/logins.ts';
 import { migrateRegistry } from '../adapters/registry/migrate.ts';
 import { openRoutes } from '../adapters/registry/routes.ts';
+import { restoreSetUpSql } from '../adapters/restore/effects.ts';
 import type { World } from '../adapters/world.ts';
 import { worldOfProcess } from './step.ts';
 
@@ -73,7 +75,13 @@ const setUpCell = async (
   };
   const client = await world.databases.connect(place, 'migrate');
   try {
-    return await setUpPool(client, { credentials, migrations });
+    const state = await setUpPool(client, { credentials, migrations });
+    await clientSql(client).transaction(async (within) => {
+      // IF NOT EXISTS does not hold between two set-ups at once: both would create, one would fail.
+      await within.query('SELECT pg_advisory_xact_lock(7003, 3)');
+      await within.query(restoreSetUpSql(credentials.restore.username));
+    });
+    return state;
   } finally {
     await client.end();
   }

@@ -38,6 +38,9 @@ describe('set-up', () => {
     const client = await laptop.world.databases.connect((await laptop.world.registry.cells.get('eu-1'))!, 'app');
     await client.query('SELECT count(*) FROM emoji_catalogue');
     await client.end();
+    const restore = await laptop.world.databases.connect((await laptop.world.registry.cells.get('eu-1'))!, 'restore');
+    await restore.query('SELECT count(*) FROM tenantry.effects');
+    await restore.end();
   });
 
   test('run again changes nothing', async () => {
