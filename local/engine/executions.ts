@@ -75,6 +75,8 @@ export const openExecutions = (
     live.delete(run.arn);
     run.scope.abort();
     const told = (): void => {
+      // Committed by the close itself: who waits learns it in the next life.
+      if (world().scope.aborted) return;
       const row = rows.byKey(run.key);
       onEnd(row);
       for (const tell of watchers.get(run.arn) ?? []) tell(row);

@@ -127,12 +127,12 @@ const recover = async (world: World, frame: Frame, state: State, error: unknown)
 };
 
 /**
- * Promise: the output of the frame's last state. Each transition is on disk before the next begins, so a kill costs at most the
- * work since the last one. Throws the StateFailure that nobody caught, or Aborted when the scope ended.
+ * Promise: the output of the frame's last state. States that call nothing share a commit with what follows in the same turn of the
+ * loop; whatever acts outside waits until all before it is on disk, so a kill repeats only what was in flight. Throws the StateFailure that nobody caught, or Aborted when the scope ended.
  */
 export const runFrame = async (world: World, frame: Frame): Promise<Payload> => {
   while (!frame.output) {
-    await world.journal.settled();
+    if (world.journal.tired) await world.journal.settled();
     frame.scope.check();
     const state = frame.machine.States[frame.state]!;
     let exit: Exit | undefined;

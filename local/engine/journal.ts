@@ -9,11 +9,17 @@ export interface Journal {
   write<T>(work: () => T): T;
   /** Resolves when all that was written before the call is on disk. */
   settled(): Promise<void>;
+  /** The turn has lasted long enough: wait for `settled` before more work, so that others are served and the commit comes. */
+  readonly tired: boolean;
   /** Commits what is open and lets no one write any more. */
   close(): void;
 }
 
+/** Milliseconds of work that share a commit: long enough for some hundred transitions, short enough for who waits on the loop. */
+const longestTurn = 20;
+
 interface Turn {
+  readonly began: number;
   readonly done: Promise<void>;
   finish(): void;
 }
@@ -29,6 +35,7 @@ export const openJournal = (database: DatabaseSync, onCommit?: () => void): Jour
     promise.catch(() => {});
     const timer = setImmediate(() => opened.finish());
     const opened: Turn = {
+      began: performance.now(),
       done: promise,
       finish: () => {
         clearImmediate(timer);
@@ -53,6 +60,9 @@ export const openJournal = (database: DatabaseSync, onCommit?: () => void): Jour
       return work();
     },
     settled: () => turn?.done ?? (refused ? Promise.reject(refused) : Promise.resolve()),
+    get tired() {
+      return turn !== undefined && performance.now() - turn.began > longestTurn;
+    },
     close: () => {
       turn?.finish();
       refused ??= new Error('the journal of executions is closed');
