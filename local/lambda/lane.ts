@@ -40,10 +40,10 @@ export const newLane = (definition: FunctionDefinition): Lane => ({
 
 export const concurrencyOf = (lane: Lane): number => lane.definition.reservedConcurrency ?? Number.POSITIVE_INFINITY;
 
-/** True while the function may run one more invocation at once. */
-export const hasRoom = (lane: Lane): boolean => lane.busy.size < concurrencyOf(lane);
-
-/** Waiting invocations that no loading process will take. */
+/**
+ * How many processes to start for it. Idle, busy and loading ones together never exceed its reserved concurrency, so an
+ * idle process may always take the next event.
+ */
 export const uncovered = (lane: Lane): number => {
   const allowed = concurrencyOf(lane) - lane.busy.size - lane.starting;
   return Math.min(lane.waiting.length - lane.starting, allowed);

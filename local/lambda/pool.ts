@@ -4,7 +4,6 @@ import {
   concurrencyOf,
   failOldest,
   hasProcess,
-  hasRoom,
   type IdleSandbox,
   type Job,
   type Lane,
@@ -157,7 +156,7 @@ export const createPool = (limits: PoolLimits, open: (definition: FunctionDefini
   };
 
   const assign = (lane: Lane): void => {
-    while (lane.waiting.length > 0 && lane.idle.length > 0 && hasRoom(lane)) {
+    while (lane.waiting.length > 0 && lane.idle.length > 0) {
       const entry = lane.idle.at(-1)!;
       takeIdle(lane, entry);
       if (!isUsable(lane, entry.sandbox)) end(entry.sandbox);

@@ -1,11 +1,11 @@
-import { spawn } from 'node:child_process';
+import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { temporary } from '../gateway/endpoint.ts';
-import { bundleProbe } from './functions.ts';
+import { bundleProbe, root } from './functions.ts';
 import { gone, isRunning } from './processes.ts';
 
 /** Runs the pool in a process of its own and answers that process and the pid of its first, idle, child. */
@@ -45,4 +45,15 @@ test('a program that a handler started ends with its parent', async () => {
   expect(isRunning(program)).toBe(true);
   parent.kill('SIGKILL');
   await gone(program);
+});
+
+test('a process ends by itself when its channel closes', async () => {
+  const directory = await temporary('orphans');
+  const bootstrap = join(root, 'local', 'lambda', 'bootstrap.ts');
+  const child = fork(bootstrap, [await bundleProbe(directory), 'handler'], { serialization: 'advanced' });
+  onTestFinished(() => void child.kill('SIGKILL'));
+  expect((await once(child, 'message'))[0]).toEqual({ kind: 'ready' });
+  const ended = once(child, 'exit');
+  child.disconnect();
+  expect(await ended).toEqual([0, null]);
 });
