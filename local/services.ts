@@ -51,20 +51,12 @@ export const createServices = (options: ServicesOptions): Services => {
     scratchDirectory: join(home, 'scratch'),
     log,
   });
-  // Schedules and queues of an earlier life may be due at once, before deployment has defined the functions they end in.
-  const functionsDefined = Promise.withResolvers<void>();
-  const functions: FunctionInvoker = {
-    invoke: async (functionArn, payload, invokeOptions) => {
-      await functionsDefined.promise;
-      return lambda.invoker.invoke(functionArn, payload, invokeOptions);
-    },
-  };
   const queues = createQueuesService(place('queues'));
   const delivery: TargetDelivery = {
     deliver: async (targetArn, payload) => {
       const service = targetArn.split(':')[2];
       if (service === 'sqs') await queues.store.sender.send(targetArn, payload);
-      else if (service === 'lambda') await functions.invoke(targetArn, payload);
+      else if (service === 'lambda') await lambda.invoker.invoke(targetArn, payload);
       else if (service === 'states') await states.start(targetArn, payload);
       else if (service === 'events') await events.forward(targetArn, payload);
       else
@@ -72,7 +64,14 @@ export const createServices = (options: ServicesOptions): Services => {
     },
   };
   const report = (line: string): void => log('events', line);
-  const events = createEventsService({ ...place('events'), delivery, deadLetters: queues.store.sender, report });
+  // Held: schedules and deliveries of an earlier life may be due before deployment has defined the functions they end in.
+  const events = createEventsService({
+    ...place('events'),
+    delivery,
+    deadLetters: queues.store.sender,
+    report,
+    held: true,
+  });
   const scheduler = createSchedulerService({
     ...place('scheduler'),
     delivery,
@@ -83,13 +82,18 @@ export const createServices = (options: ServicesOptions): Services => {
   const states = createStatesService({
     ...place('states'),
     integrations: {
-      functions: options.interpose?.(functions) ?? functions,
+      functions: options.interpose?.(lambda.invoker) ?? lambda.invoker,
       events: events.publisher,
       objects: s3.objects,
     },
     log: (line) => log('states', line),
   });
-  const sources = createEventSources({ ...place('event-sources'), queues: queues.store, functions, log: report });
+  const sources = createEventSources({
+    ...place('event-sources'),
+    queues: queues.store,
+    functions: lambda.invoker,
+    log: report,
+  });
   const withSources = { ...lambda, operations: { ...lambda.operations, ...sources.operations } };
   return {
     all: [
@@ -105,7 +109,8 @@ export const createServices = (options: ServicesOptions): Services => {
     ],
     lambda,
     resume: () => {
-      functionsDefined.resolve();
+      events.start();
+      scheduler.start();
       sources.start();
       return states.resume().length;
     },
