@@ -33,7 +33,7 @@ export const reservedSlugs: ReadonlySet<string> = new Set([
     'dns ns ns1 ns2 ns3 ns4 wpad isatap localhost local localdomain broadcasthost gateway router proxy vpn ftp sftp ssh git',
   ),
   ...words('support help docs doc blog news status about legal privacy terms contact jobs press shop store sales info'),
-  ...words('dev test testing stage staging prod production preview beta demo sandbox internal intranet'),
+  ...words('dev stage staging prod production internal intranet'),
   ...words('postgres postgresql template0 template1 rdsadmin pg-catalog information-schema public tenantry registry'),
   ...words(
     'kube-system kube-public kube-node-lease default kubernetes eks aws amazon metrics monitoring grafana prometheus',
