@@ -89,9 +89,12 @@ export const openExecutions = (
   };
 
   const drive = async (run: Run): Promise<void> => {
-    const silence =
-      run.deadline === undefined ? () => {} : alarm(run.deadline, () => end(run, { status: 'TIMED_OUT' }));
-    run.scope.onAbort(silence);
+    const timeOut = (): void => void end(run, { status: 'TIMED_OUT' });
+    if (run.deadline !== undefined) {
+      // Taken up too late: nothing that was in flight is called again.
+      if (run.deadline <= Date.now()) return timeOut();
+      run.scope.onAbort(alarm(run.deadline, timeOut));
+    }
     try {
       const output = await runFrame(world(), run.root!);
       run.scope.check();
