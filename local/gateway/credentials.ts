@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 
 export interface Credential {
@@ -46,7 +46,6 @@ const read = (file: string): TemporaryCredential[] => {
 const write = (file: string, entries: readonly TemporaryCredential[]): void => {
   const draft = `${file}.${process.pid}.draft`;
   writeFileSync(draft, JSON.stringify(entries), { mode: 0o600 });
-  chmodSync(draft, 0o600);
   renameSync(draft, file);
 };
 

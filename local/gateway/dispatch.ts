@@ -99,7 +99,7 @@ export const createDispatcher = (service: SchemaService, options: DispatchOption
     asked: Asked,
   ) => {
     const caller = authenticate(request, protocol, options);
-    const operation = Object.hasOwn(service.operations, asked.name) ? service.operations[asked.name] : undefined;
+    const operation = asked.shape && service.operations[asked.name];
     if (!asked.shape || !operation) throw notImplemented(service.signingName, asked.name);
     const output = await operation(decode(wire, asked, request, protocol), { ...call, caller });
     return wire.answer(asked.shape, (output ?? {}) as Record<string, unknown>, call.requestId);

@@ -181,6 +181,24 @@ describe('the gateway', () => {
   });
 });
 
+test('a call that was answered is not aborted afterwards', async () => {
+  const over = Promise.withResolvers<AbortSignal>();
+  const { gateway } = await openEndpoint(() => [
+    {
+      kind: 'stream',
+      signingName: 's3',
+      handle: (_request, response, { signal }) => {
+        response.once('close', () => setImmediate(() => over.resolve(signal)));
+        response.end('done');
+        return Promise.resolve();
+      },
+    } satisfies Service,
+  ]);
+  const headers = { authorization: `AWS4-HMAC-SHA256 Credential=A/20260101/${region}/s3/aws4_request` };
+  expect(await (await fetch(gateway.endpoint, { headers })).text()).toBe('done');
+  expect((await over.promise).aborted).toBe(false);
+});
+
 const schemaService = (
   given: Pick<SchemaService, 'signingName' | 'protocol' | 'client' | 'operations'>,
 ): SchemaService => ({ kind: 'schema', ...given });

@@ -47,12 +47,15 @@ test('a program that a handler started ends with its parent', async () => {
   await gone(program);
 });
 
-test('a process ends by itself when its channel closes', async () => {
+test('a process ends by itself when its channel closes, even in the middle of a call', async () => {
   const directory = await temporary('orphans');
   const bootstrap = join(root, 'local', 'lambda', 'bootstrap.ts');
   const child = fork(bootstrap, [await bundleProbe(directory), 'handler'], { serialization: 'advanced' });
   onTestFinished(() => void child.kill('SIGKILL'));
   expect((await once(child, 'message'))[0]).toEqual({ kind: 'ready' });
+  const event = JSON.stringify({ do: 'hold', started: join(directory, 'started'), go: join(directory, 'never') });
+  child.send({ id: '1', event, deadline: Date.now() + 60_000, functionArn: 'arn', responseLimit: 100 });
+  expect((await once(child, 'message'))[0]).toEqual({ kind: 'started', id: '1' });
   const ended = once(child, 'exit');
   child.disconnect();
   expect(await ended).toEqual([0, null]);

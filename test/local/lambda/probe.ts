@@ -55,8 +55,8 @@ const actions: Record<string, (event: Probe, context: Context) => unknown> = {
     });
     return 'answered';
   },
-  rejectBehind: () => {
-    void Promise.reject(new Error('nobody waits'));
+  rejectBehind: ({ size }) => {
+    void Promise.reject(new Error('nobody waits'.padEnd(Number(size))));
     return new Promise(() => {});
   },
   fill: ({ size }) => 'x'.repeat(Number(size)),
