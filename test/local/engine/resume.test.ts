@@ -161,3 +161,27 @@ test('a task that was in flight is called again with the very same arguments, an
   expect(calls).toEqual(['quick', calls[1], calls[1]]);
   expect(calls[1]).toMatch(/^[0-9a-f-]{36}$/);
 });
+
+test('a Parallel that is in the back-off of its Retry begins all branches anew', async () => {
+  const line = (name: string, task: string): object => ({
+    StartAt: name,
+    States: { [name]: { Type: 'Task', Resource: functionArn(task), End: true } },
+  });
+  const first = life();
+  const Retry = [{ ErrorEquals: ['States.ALL'], IntervalSeconds: 1, MaxAttempts: 1 }];
+  const bad = {
+    StartAt: 'Pause',
+    States: { Pause: { Type: 'Wait', Seconds: 1, Next: 'Bad' }, Bad: { Type: 'Fail', Error: 'E' } },
+  };
+  const machine = only({ Type: 'Parallel', Branches: [line('Good', 'quick'), bad], Retry });
+  const arn = await first.start(await first.create('m', machine));
+  await first.event(arn, 'FailStateEntered');
+  first.close();
+  expect(calls).toEqual(['quick']);
+  const second = life();
+  second.states.resume();
+  expect((await second.ended(arn)).error).toBe('E');
+  expect(calls).toEqual(['quick', 'quick']);
+  const started = (await second.history(arn)).filter(({ type }) => type === 'ParallelStateStarted');
+  expect(started).toHaveLength(2);
+});
