@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
@@ -19,6 +19,8 @@ export interface Laptop {
 
 export const startLaptop = async (): Promise<Laptop> => {
   const home = await mkdtemp(join('/var/tmp', 'tenantry-bench-'));
+  // As root PostgreSQL runs as another user, who has to pass through here.
+  await chmod(home, 0o711);
   const cloud = await startCloud({ home, root: resolve(import.meta.dirname, '..') });
   const options = { endpoint: cloud.endpoint, region: cloud.region, credentials: cloud.credentials };
   const states = new SFNClient(options);

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { allFunctions, functionName } from '../domain/deployment.ts';
@@ -10,7 +10,7 @@ import { startGateway } from './gateway/gateway.ts';
 import { createIngress } from './ingress.ts';
 import { bundleHandlers } from './lambda/bundle.ts';
 import type { FunctionInvoker } from './ports.ts';
-import { startPostgres } from './postgres.ts';
+import { keepPostgres } from './postgres/keeper.ts';
 import { createServices } from './services.ts';
 
 export interface CloudOptions {
@@ -97,7 +97,7 @@ const appEnvironment = (endpoint: string, { router }: AppPlaces, identity: Ident
   REGISTRY_DATABASE: router.database,
   REGISTRY_SECRET_ID: router.secretId,
   SAMPLE_APP_OPEN_LOGIN: '1',
-  SAMPLE_APP_SESSION_SECRET: identity.token,
+  SAMPLE_APP_SESSION_SECRET: createHmac('sha256', identity.token).update('chat sessions').digest('hex'),
 });
 
 const logToStandardError = (source: string, line: string): void => {
@@ -121,7 +121,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
   const log = options.log ?? logToStandardError;
   const identity = identityOf(known, options.port);
   const [postgres, bundles] = await Promise.all([
-    startPostgres({
+    keepPostgres({
       directory: join(home, 'postgres'),
       log: (line) => log('postgres', line),
       ...(options.postgresSettings ? { settings: options.postgresSettings } : {}),

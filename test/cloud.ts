@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge';
@@ -55,6 +55,8 @@ export const until = async <T>(what: string, ask: () => Promise<T | undefined>, 
 /** A whole local cloud in a temporary directory, PostgreSQL without fsync; `close()` removes all of it. */
 export const startTestCloud = async (options: Partial<CloudOptions> = {}): Promise<TestCloud> => {
   const home = options.home ?? (await mkdtemp(join(tmpdir(), 'tenantry-cloud-')));
+  // As root PostgreSQL runs as another user, who has to pass through here.
+  await chmod(home, 0o711);
   const cloud = await startCloud({
     root,
     bundleDirectory,

@@ -35,7 +35,11 @@ const filesOf = (room: string): string[] =>
     .map((file) => join(root, room, file));
 
 const importsOf = (file: string): string[] =>
-  [...readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1]!);
+  [
+    ...readFileSync(file, 'utf8').matchAll(
+      /^(?:(?:import|export) .*|\}) from '([^']+)';$|^import '([^']+)';$|\bimport\('([^']+)'\)/gm,
+    ),
+  ].map(([, from, bare, dynamic]) => (from ?? bare ?? dynamic)!);
 
 const roomOf = (file: string): string => relative(root, file).split('/')[0]!;
 

@@ -86,16 +86,18 @@ export const printComparison = (restore: RestoreRecord): void => {
       );
 };
 
-const show = async (command: Command, id: string): Promise<void> => {
+/** Shows a restore, asked for by its id or by the operation that made it. */
+const show = async (command: Command, id: string): Promise<RestoreRecord> => {
   const restore = await call<RestoreRecord>('GET', `/restores/${encodeURIComponent(id)}`);
   if (globals(command).output === 'json') printRecord('json', restore as unknown as Record<string, unknown>);
   else printComparison(restore);
+  return restore;
 };
 
-const nextSteps = (id: string, into: string): string =>
+const nextSteps = (id: string, tenantId: string, into: string): string =>
   into === 'in-place'
     ? `undo: npx tenantry restore undo ${id}`
-    : `put it in place: npx tenantry restore swap ${id} --confirm <tenant>   drop it: npx tenantry restore discard ${id}`;
+    : `put it in place: npx tenantry restore swap ${id} --confirm ${tenantId}   drop it: npx tenantry restore discard ${id}`;
 
 const runRestore = async (tenantId: string, options: RestoreOptions, command: Command): Promise<void> => {
   if (options.confirm !== undefined && options.confirm !== tenantId)
@@ -115,8 +117,8 @@ const runRestore = async (tenantId: string, options: RestoreOptions, command: Co
     approval: options.confirm === tenantId ? 'given' : 'required',
   });
   if (!operation || operation.status === 'failed') return;
-  await show(command, operation.id);
-  if (operation.status === 'succeeded' && !options.dryRun) console.error(nextSteps(operation.id, options.into));
+  const { id } = await show(command, operation.id);
+  if (operation.status === 'succeeded' && !options.dryRun) console.error(nextSteps(id, tenantId, options.into));
 };
 
 export const restoreCommand = (): Command => {
@@ -140,7 +142,9 @@ export const restoreCommand = (): Command => {
   restore
     .command('compare <restore>')
     .description('what differs between now and then, with samples')
-    .action(async (id: string, _options: unknown, command: Command) => show(command, id));
+    .action(async (id: string, _options: unknown, command: Command) => {
+      await show(command, id);
+    });
 
   restore
     .command('swap <restore>')
@@ -149,7 +153,7 @@ export const restoreCommand = (): Command => {
     .option('--reason <text>', 'kept in the audit')
     .action(async (id: string, options: { confirm: string; reason?: string }, command: Command) => {
       const operation = await start(command, 'POST', `/restores/${encodeURIComponent(id)}/swap`, options);
-      if (operation?.status === 'succeeded') console.error(nextSteps(id, 'in-place'));
+      if (operation?.status === 'succeeded') console.error(nextSteps(id, options.confirm, 'in-place'));
     });
 
   restore

@@ -41,6 +41,10 @@ const damage = async (text: string): Promise<void> => {
   await pool.query('SET session_replication_role = origin');
 };
 
+/** The restore's own id, as the execution's output tells it. */
+const restoreOf = ({ output }: { output?: string | undefined }): string =>
+  (JSON.parse(output!) as { restoreId: string }).restoreId;
+
 beforeAll(async () => {
   laptop = await startTestCloud();
   pool = await laptop.admin('pool');
@@ -83,7 +87,11 @@ describe('a tenant that lost data', () => {
     const restored = await laptop.ended(execution);
     expect(restored, restored.cause).toMatchObject({ status: 'SUCCEEDED' });
     expect(await digest('acme')).toEqual(before);
-    const undone = await laptop.run('restore-tenant', { tenantId: 'acme', restoreId: restored.name, action: 'undo' });
+    const undone = await laptop.run('restore-tenant', {
+      tenantId: 'acme',
+      restoreId: restoreOf(restored),
+      action: 'undo',
+    });
     expect(undone, undone.cause).toMatchObject({ status: 'SUCCEEDED' });
     expect(await digest('acme')).toEqual(damaged);
     expect(await laptop.run('restore-tenant', { tenantId: 'acme', into: 'in-place', approval: 'given' })).toMatchObject(
@@ -176,7 +184,11 @@ describe('a tenant that lost data', () => {
     const copy = await laptop.run('restore-tenant', { tenantId: 'acme', tables: ['subscriptions'] });
     expect(copy, copy.cause).toMatchObject({ status: 'SUCCEEDED' });
     expect((await digest('acme')).subscriptions).not.toEqual(before.subscriptions);
-    const swapped = await laptop.run('restore-tenant', { tenantId: 'acme', restoreId: copy.name, action: 'swap' });
+    const swapped = await laptop.run('restore-tenant', {
+      tenantId: 'acme',
+      restoreId: restoreOf(copy),
+      action: 'swap',
+    });
     expect(swapped, swapped.cause).toMatchObject({ status: 'SUCCEEDED' });
     expect(await digest('acme')).toEqual(before);
   });
