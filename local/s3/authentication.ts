@@ -26,11 +26,21 @@ const streaming: Readonly<Record<string, { signed: boolean; trailer: boolean }>>
   'STREAMING-UNSIGNED-PAYLOAD-TRAILER': { signed: false, trailer: false },
 };
 
+/** Version 2, which `aws s3 presign` still writes by default in us-east-1; AWS answers it so in every newer region. */
+const refuseVersion2 = ({ headers, query }: S3Request): void => {
+  if (!headers.authorization?.startsWith('AWS ') && !query.has('AWSAccessKeyId')) return;
+  throw s3Error(
+    'InvalidRequest',
+    'The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256 (signature_version = s3v4).',
+  );
+};
+
 /**
  * Verifies the signature of a request, in its header or presigned, and answers how its body is framed and covered.
  * Throws AccessDenied, SignatureDoesNotMatch, InvalidAccessKeyId and the others above.
  */
 export const authenticate = (request: S3Request, credentials: CredentialLookup, now: Date): Payload => {
+  refuseVersion2(request);
   const { method, url, message, headers } = request;
   const payloadHash = headers['x-amz-content-sha256'] ?? 'UNSIGNED-PAYLOAD';
   const verified = verifySignature(

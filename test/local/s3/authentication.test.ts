@@ -62,6 +62,12 @@ describe('a request', () => {
     expect(await answer.text()).toContain('<Code>AccessDenied</Code>');
   });
 
+  test('signed with version 2, as `aws s3 presign` may do, is told what to use', async () => {
+    const answer = await fetch(`${s3.endpoint}/${Bucket}/other?AWSAccessKeyId=x&Signature=y&Expires=1`);
+    expect(answer.status).toBe(400);
+    expect(await answer.text()).toContain('AWS4-HMAC-SHA256');
+  });
+
   test('that was refused leaves the connection usable for the next', async () => {
     const body = Buffer.alloc(3_000_000);
     const refused = s3.client.send(new PutObjectCommand({ Bucket: 'nowhere', Key: 'k', Body: body }));

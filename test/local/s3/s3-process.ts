@@ -13,3 +13,5 @@ const weigh = async (): Promise<void> => {
 };
 await Promise.race([weigh(), once(process, 'SIGTERM')]);
 await s3.stop();
+// Its input, still open, would keep the process alive.
+process.exit(0);
