@@ -1,11 +1,11 @@
 import type { ClientBase } from 'pg';
 import type { RestoreReport, RowSample, TableComparison } from '../../domain/restore-report.ts';
-import { type Scope, tableName } from '../../domain/scope.ts';
+import type { Scope } from '../../domain/scope.ts';
 import { ident, identPath } from '../postgres/identifier.ts';
 import { liveDigest, refuseLostStaging } from './digests.ts';
 import { filterSql } from './filter.ts';
 import { list, openTables, type RestoredTable, type RestoreWork, sameKey, sameRow } from './layout.ts';
-import { findBroken } from './references.ts';
+import { findBroken, gainsAndLosses } from './references.ts';
 import { asTenant } from './transaction.ts';
 
 /** What a comparison finds; when it was made and what the plan warned of is added by the step. */
@@ -128,10 +128,15 @@ export const compareTables = async (
       samples: differs ? await sample(client, restore.tenantId, table) : [],
     });
   }
+  const counts = compared.map(({ table, onlyNow, onlyThen, changed, removesOnlyNow }) => {
+    const removed = removesOnlyNow ? onlyNow : 0;
+    return [table, { removed, inserted: onlyThen, updated: changed }] as const;
+  });
   const broken = await findBroken(client, {
     scope,
     tenantId: restore.tenantId,
-    changed: tables.map(({ table }) => tableName(table)),
+    restored: restore.tables,
+    ...gainsAndLosses(new Map(counts)),
     relation: futureOf(tables),
   });
   return { tables: compared, digest, broken };

@@ -1,14 +1,17 @@
 import type { ClientBase } from 'pg';
 import { StepFailure } from '../../domain/errors.ts';
-import type { BrokenReference } from '../../domain/restore-report.ts';
+import type { BrokenReference, SwapResult } from '../../domain/restore-report.ts';
 import { type ForeignKey, type Scope, tableName } from '../../domain/scope.ts';
 import { ident } from '../postgres/identifier.ts';
 
 export interface ReferenceCheck {
   readonly scope: Scope;
   readonly tenantId: string;
-  /** `schema.table` of the restored tables: keys from them and into them are checked. */
-  readonly changed: readonly string[];
+  /** `schema.table` of the restored tables. */
+  readonly restored: readonly string[];
+  /** Those of them that get rows (their keys may miss a parent) and those that lose or change rows (keys into them may). */
+  readonly gaining: readonly string[];
+  readonly losing: readonly string[];
   /**
    * What stands for a table in FROM: the live table, or the rows it would have. It may use $1, the tenant. Undefined when
    * those rows are not known: the key is left out.
@@ -16,12 +19,12 @@ export interface ReferenceCheck {
   readonly relation: (table: string, columns: readonly string[]) => string | undefined;
 }
 
-const fixFor = (child: string, key: ForeignKey, { scope, changed }: ReferenceCheck): string => {
+const fixFor = (child: string, key: ForeignKey, { scope, restored }: ReferenceCheck): string => {
   const parent = key.references;
   if (!scope.tables.some((table) => tableName(table) === parent))
     return `put the missing rows back into ${parent} (reference data), or leave ${child} out`;
-  if (!changed.includes(parent)) return `restore ${parent} too`;
-  if (!changed.includes(child)) return `restore ${child} too`;
+  if (!restored.includes(parent)) return `restore ${parent} too`;
+  if (!restored.includes(child)) return `restore ${child} too`;
   return `restore ${parent} and ${child} whole`;
 };
 
@@ -37,13 +40,21 @@ const checkSql = (key: ForeignKey, child: string, parent: string): string => {
     LIMIT 3`;
 };
 
-/** Rows of this tenant that refer to nothing, for every foreign key from or into a restored table. Reads only. */
+/** Which tables gain and lose rows, from what was counted per table. A changed row leaves and comes back. */
+export const gainsAndLosses = (
+  counts: ReadonlyMap<string, SwapResult>,
+): Pick<ReferenceCheck, 'gaining' | 'losing'> => ({
+  gaining: [...counts].filter(([, { inserted, updated }]) => inserted + updated > 0).map(([table]) => table),
+  losing: [...counts].filter(([, { removed, updated }]) => removed + updated > 0).map(([table]) => table),
+});
+
+/** Rows of this tenant that refer to nothing, for every foreign key that the restore can break. Reads only. */
 export const findBroken = async (client: ClientBase, check: ReferenceCheck): Promise<BrokenReference[]> => {
   const broken: BrokenReference[] = [];
   for (const table of check.scope.tables) {
     const child = tableName(table);
     for (const key of table.foreignKeys) {
-      if (!check.changed.includes(child) && !check.changed.includes(key.references)) continue;
+      if (!check.gaining.includes(child) && !check.losing.includes(key.references)) continue;
       const from = check.relation(child, ['tenant_id', ...key.columns]);
       const to = check.relation(key.references, key.referencedColumns);
       if (from === undefined || to === undefined) continue;

@@ -6,7 +6,7 @@ import { compareTables } from './compare.ts';
 import { liveDigest, refuseLostStaging } from './digests.ts';
 import { lockRestore, markEffect, readEffect, refuseAbandoned, takeFence } from './effects.ts';
 import { list, openTables, type RestoredTable, type RestoreWork, sameKey, sameRow } from './layout.ts';
-import { findBroken, refuseBroken } from './references.ts';
+import { findBroken, gainsAndLosses, refuseBroken } from './references.ts';
 import { raiseSequences } from './sequences.ts';
 import type { ReadScope } from './stage.ts';
 import { asTenant } from './transaction.ts';
@@ -111,16 +111,24 @@ const swapTables = async (
   client: ClientBase,
   { tenantId, undoSchema }: RestoreWork,
   tables: readonly RestoredTable[],
-): Promise<SwapResult> => {
+  report: Pick<RestoreReport, 'tables'>,
+): Promise<Map<string, SwapResult>> => {
+  // The report holds under the fence, so tables that it found equal need not be read again while writers wait.
+  const different = new Set(
+    report.tables
+      .filter(({ onlyNow, onlyThen, changed }) => onlyNow + onlyThen + changed > 0)
+      .map(({ table }) => table),
+  );
+  const work = tables.filter(({ name }) => different.has(name));
   // Foreign keys, the fence and the app's triggers stay silent; row-level security does not.
   await client.query(`SET LOCAL session_replication_role = replica`);
   await client.query(`CREATE SCHEMA ${ident(undoSchema)}`);
   for (const table of tables) await createKept(client, table);
-  for (const table of tables) await removeRows(client, tenantId, table);
-  for (const table of tables) await insertRows(client, table);
-  const counts: SwapResult[] = [];
-  for (const table of tables) counts.push(await countKept(client, table));
-  return addUp(counts);
+  for (const table of work) await removeRows(client, tenantId, table);
+  for (const table of work) await insertRows(client, table);
+  const counts = new Map<string, SwapResult>();
+  for (const table of work) counts.set(table.name, await countKept(client, table));
+  return counts;
 };
 
 /**
@@ -155,12 +163,22 @@ export const swapRestore = async (client: ClientBase, request: SwapRequest): Pro
           comparedAgain: true,
         }
       : null;
-    const counts = await swapTables(client, restore, tables);
+    const counts = await swapTables(client, restore, tables, report ?? restore.report);
     refuseBroken(
-      await findBroken(client, { scope, tenantId, changed: restore.tables, relation: (name) => identPath(name) }),
+      await findBroken(client, {
+        scope,
+        tenantId,
+        restored: restore.tables,
+        ...gainsAndLosses(counts),
+        relation: identPath,
+      }),
     );
     await raiseSequences(client, tenantId, tables);
-    const result: Marked = { ...counts, report, fencedMs: Math.ceil(performance.now() - fencedFrom) };
+    const result: Marked = {
+      ...addUp([...counts.values()]),
+      report,
+      fencedMs: Math.ceil(performance.now() - fencedFrom),
+    };
     await markEffect(client, { ...effect, tenantId, result });
     return { marked: result, repeated: false };
   });

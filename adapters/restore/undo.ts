@@ -5,7 +5,7 @@ import { copiedColumns, tableName } from '../../domain/scope.ts';
 import { ident, identPath, qualified } from '../postgres/identifier.ts';
 import { lockRestore, markEffect, readEffect, refuseAbandoned, takeFence } from './effects.ts';
 import { copyName, list, type RestoreWork, readCopies, sameKey, sameRow } from './layout.ts';
-import { findBroken, refuseBroken } from './references.ts';
+import { findBroken, gainsAndLosses, refuseBroken } from './references.ts';
 import { raiseSequences } from './sequences.ts';
 import type { ReadScope } from './stage.ts';
 import { addUp, countKept, sideColumn } from './swap.ts';
@@ -94,7 +94,11 @@ const refuseConflicts = async (
   );
 };
 
-const swapBack = async (client: ClientBase, tenantId: string, tables: readonly KeptTable[]): Promise<SwapResult> => {
+const swapBack = async (
+  client: ClientBase,
+  tenantId: string,
+  tables: readonly KeptTable[],
+): Promise<Map<string, SwapResult>> => {
   await client.query('SET LOCAL session_replication_role = replica');
   for (const { live, kept, key } of tables)
     await client.query(
@@ -106,12 +110,12 @@ const swapBack = async (client: ClientBase, tenantId: string, tables: readonly K
       `INSERT INTO ${live} (${list(columns)}) OVERRIDING SYSTEM VALUE
        SELECT ${list(columns)} FROM ${kept} WHERE ${ident(sideColumn)} = 'before'`,
     );
-  const counts: SwapResult[] = [];
+  const counts = new Map<string, SwapResult>();
   for (const table of tables) {
     const { removed, inserted, updated } = await countKept(client, table);
-    counts.push({ removed: inserted, inserted: removed, updated });
+    counts.set(table.name, { removed: inserted, inserted: removed, updated });
   }
-  return addUp(counts);
+  return counts;
 };
 
 /**
@@ -132,10 +136,17 @@ export const undoRestore = (client: ClientBase, request: UndoRequest): Promise<S
     const scope = await request.readScope(client);
     const tables = await openKept(client, restore, scope);
     if (!request.force) await refuseConflicts(client, request, tables);
-    const result = await swapBack(client, tenantId, tables);
+    const counts = await swapBack(client, tenantId, tables);
     refuseBroken(
-      await findBroken(client, { scope, tenantId, changed: restore.tables, relation: (name) => identPath(name) }),
+      await findBroken(client, {
+        scope,
+        tenantId,
+        restored: restore.tables,
+        ...gainsAndLosses(counts),
+        relation: identPath,
+      }),
     );
+    const result = addUp([...counts.values()]);
     await raiseSequences(client, tenantId, tables);
     await client.query(`DROP SCHEMA ${ident(restore.undoSchema)} CASCADE`);
     await markEffect(client, { ...effect, tenantId, result });

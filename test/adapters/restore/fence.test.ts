@@ -45,7 +45,9 @@ describe('while a swap is under way', () => {
   });
 
   test('a neighbour writes on without waiting', async () => {
-    const restoring = await bench.begin('acme', await bench.take('acme'), { tables: ['public.labels'] });
+    const taken = await bench.take('acme');
+    await bench.as('acme', (app) => app.query(`DELETE FROM labels WHERE code = 'red'`));
+    const restoring = await bench.begin('acme', taken, { tables: ['public.labels'] });
     const release = await holdLabels();
     const swapping = bench.swap(restoring);
     await bench.awaitWaiting('relation');
