@@ -25,6 +25,8 @@ export interface SealedBackup {
   readonly id: string;
   /** Time of the snapshot, ISO 8601 with zone. */
   readonly takenAt: string;
+  /** `safety` was taken by a restore right before its swap, so as a rule it holds the very damage. */
+  readonly kind?: string;
 }
 
 export interface ChosenBackup {
@@ -65,7 +67,8 @@ export const parseAsOf = (asOf: string, now: Date): Date => {
 const describe = (backup: SealedBackup): string => `${backup.id} of ${new Date(backup.takenAt).toISOString()}`;
 
 /**
- * The backup that a restore reads: the named one, else the newest sealed at or before `asOf`, else the newest.
+ * The backup that a restore reads: the named one, else the newest sealed at or before `asOf`, else the newest that is not a
+ * safety backup: an operator who names no time wants what the schedule saved, not what the last restore found.
  * Throws BackupNotFound with the backups that exist around the asked time, InvalidStepInput when both are given.
  */
 export const chooseBackup = (choice: {
@@ -93,7 +96,9 @@ export const chooseBackup = (choice: {
     );
   }
   const at = choice.asOf === undefined ? now : parseAsOf(choice.asOf, now);
-  const backup = byAge.findLast(({ takenAt }) => Date.parse(takenAt) <= at.getTime());
+  const before = byAge.filter(({ takenAt }) => Date.parse(takenAt) <= at.getTime());
+  const planned = choice.asOf === undefined ? before.filter(({ kind }) => kind !== 'safety') : before;
+  const backup = planned.at(-1) ?? before.at(-1);
   if (backup)
     return {
       backup,

@@ -92,7 +92,7 @@ const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.
   const sealed = await registry.backups.sealed(input.tenantId);
   const { backup, asOf, missingSeconds } = chooseBackup({
     tenantId: input.tenantId,
-    backups: sealed.flatMap(({ id, takenAt }) => (takenAt === null ? [] : [{ id, takenAt }])),
+    backups: sealed.flatMap(({ id, takenAt, kind }) => (takenAt === null ? [] : [{ id, takenAt, kind }])),
     backupId: input.backupId,
     asOf: input.asOf,
     now: world.now(),

@@ -9,6 +9,7 @@ import {
   expandTables,
   needsApproval,
   parseAsOf,
+  type SealedBackup,
   undoUntilOf,
 } from '../../domain/restore.ts';
 import type { Column, ForeignKey, Scope, TenantTable } from '../../domain/scope.ts';
@@ -119,6 +120,15 @@ describe('the backup', () => {
   test('is the newest of all without a time, and the named one by name', () => {
     expect(choose({})).toMatchObject({ backup: { id: 'b-3' }, asOf: null, missingSeconds: 89_998 });
     expect(choose({ backupId: 'b-1' })).toMatchObject({ backup: { id: 'b-1' }, asOf: null });
+  });
+
+  test('is none that a restore took before its swap, unless nothing else is there or the time says so', () => {
+    const safety = { id: 'b-s', takenAt: '2026-11-22T12:00:00Z', kind: 'safety' };
+    const of = (all: readonly SealedBackup[], asOf?: string) =>
+      chooseBackup({ tenantId: 'acme', backups: all, asOf, now }).backup.id;
+    expect(of([...backups, safety])).toBe('b-3');
+    expect(of([...backups, safety], '2026-11-22T12:30:00Z')).toBe('b-s');
+    expect(of([safety])).toBe('b-s');
   });
 
   test('that does not exist is answered with those that do', () => {
