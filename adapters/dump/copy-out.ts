@@ -54,13 +54,20 @@ export const copyOut = (client: ClientBase, statements: readonly string[], sink:
     const rows: number[] = [];
     let stream: Socket | undefined;
     let waiting = 0;
+    let ended = false;
     let failure: unknown;
     const fail = (error: unknown): void => {
       failure ??= error instanceof Error ? error : new Error(String(error));
     };
+    /** Only when the sink is done, too: it may not hear of a drain any more once its stream is ended. */
     const settle = (): void => {
+      if (!ended || waiting > 0) return;
       if (failure !== undefined) reject(failure);
       else resolve(rows);
+    };
+    const end = (): void => {
+      ended = true;
+      settle();
     };
     const gathered = blocks((chunk) => {
       // After a failure the rest is read and dropped: the connection stays usable.
@@ -71,7 +78,9 @@ export const copyOut = (client: ClientBase, statements: readonly string[], sink:
       stream?.pause();
       busy.catch(fail).finally(() => {
         waiting -= 1;
-        if (waiting === 0) stream?.resume();
+        if (waiting > 0) return;
+        stream?.resume();
+        settle();
       });
     });
     const query: CopyHandlers = {
@@ -84,11 +93,11 @@ export const copyOut = (client: ClientBase, statements: readonly string[], sink:
         gathered.flush();
         rows.push(Number(/^COPY (\d+)$/.exec(text)?.[1] ?? Number.NaN));
       },
-      handleReadyForQuery: settle,
+      handleReadyForQuery: end,
       // pg forgets the query after an error, so no handleReadyForQuery follows.
       handleError: (error) => {
         fail(error);
-        settle();
+        end();
       },
     };
     client.query(query);
