@@ -20,11 +20,11 @@ const codes = {
   WrongSignature: 'SignatureDoesNotMatch',
 } as const satisfies Record<SignatureFault, ErrorCode>;
 
-const streaming: Readonly<Record<string, { signed: boolean; trailer: boolean }>> = {
-  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD': { signed: true, trailer: false },
-  'STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER': { signed: true, trailer: true },
-  'STREAMING-UNSIGNED-PAYLOAD-TRAILER': { signed: false, trailer: false },
-};
+const streaming: ReadonlyMap<string, { signed: boolean; trailer: boolean }> = new Map([
+  ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD', { signed: true, trailer: false }],
+  ['STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER', { signed: true, trailer: true }],
+  ['STREAMING-UNSIGNED-PAYLOAD-TRAILER', { signed: false, trailer: false }],
+]);
 
 /** Version 2, which `aws s3 presign` still writes by default in us-east-1; AWS answers it so in every newer region. */
 const refuseVersion2 = ({ headers, query }: S3Request): void => {
@@ -53,7 +53,7 @@ export const authenticate = (request: S3Request, credentials: CredentialLookup, 
     const malformed = presigned && verified.fault === 'MalformedSignature';
     throw s3Error(malformed ? 'AuthorizationQueryParametersError' : codes[verified.fault], verified.message);
   }
-  const framing = streaming[payloadHash];
+  const framing = streaming.get(payloadHash);
   if (framing) {
     const { date, region, service } = verified.scope;
     const { signingKey, timestamp, signature: seed } = verified;

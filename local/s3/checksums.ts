@@ -32,7 +32,7 @@ export const checksumHeader = (name: ChecksumName): string => `x-amz-checksum-${
 /** Throws NotImplemented for algorithms that S3 has and this one has not (the xxHash family). */
 export const checksumNamed = (text: string): ChecksumName => {
   const name = text.toLowerCase();
-  if (name in apiNames) return name as ChecksumName;
+  if (Object.hasOwn(apiNames, name)) return name as ChecksumName;
   if (name.startsWith('xxhash'))
     throw s3Error('NotImplemented', `The checksum algorithm ${text} is not implemented; use CRC32.`);
   throw s3Error('InvalidRequest', `The checksum algorithm "${text}" is none of ${Object.values(apiNames).join(', ')}.`);

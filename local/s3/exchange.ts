@@ -64,6 +64,8 @@ export const answerError = (
     return;
   }
   const known = error instanceof ServiceError ? error : s3Error('InternalError');
+  // A client that hung up is no fault; anything else unknown is ours, and its cause must be seen somewhere.
+  if (known !== error && (error as NodeJS.ErrnoException).code !== 'ECONNRESET') console.error(error);
   const status = known.status ?? 500;
   request.message.resume();
   if (request.message.method === 'HEAD') {

@@ -18,6 +18,8 @@ export interface Traits {
   readonly checksum?: Checksum;
   /** Number of parts of a multipart object. */
   readonly parts?: number;
+  /** The upload that it came from, so that completing it again is answered alike. */
+  readonly upload?: string;
 }
 
 const repeated = [

@@ -17,6 +17,7 @@ import { existing, versionHeader } from './objects.ts';
 import { tagsOfHeader } from './tags.ts';
 import { checksumMembers, encryptionHeaders, encryptionOf, repeatedHeaders, storageClassOf } from './traits.ts';
 import type { MultipartUpload, Part } from './upload-rows.ts';
+import type { Version } from './version-rows.ts';
 import { childrenNamed, textOf, type XmlElement } from './xml.ts';
 
 export const mostParts = 10_000;
@@ -104,6 +105,16 @@ const checksumOf = (upload: MultipartUpload, parts: readonly Part[]): Checksum =
 };
 
 /**
+ * What this upload was completed to, if it is still the current object: a client whose connection broke before the answer
+ * came asks again, and AWS answers it as the first time.
+ */
+const completedBefore = ({ store, request }: Exchange): Version | undefined => {
+  const bucket = store.buckets.get(request.bucket);
+  const current = store.versions.current(bucket, request.key);
+  return current?.traits.upload === request.query.get('uploadId') ? current : undefined;
+};
+
+/**
  * Turns the parts into the object: its manifest. No byte is moved, so a 5 TB upload completes as fast as a small one, and
  * a crash leaves either the upload or the object. Throws as `listedParts`, and PreconditionFailed, BadDigest.
  */
@@ -112,6 +123,8 @@ export const completeUpload = async (exchange: Exchange): Promise<void> => {
   const { key, headers } = request;
   const document = await receiveXml(exchange, 'CompleteMultipartUpload');
   const done = await store.commit((garbage) => {
+    const again = completedBefore(exchange);
+    if (again) return again;
     const { bucket, upload } = namedUpload(exchange);
     const parts = listedParts(document, upload, store.uploads.partsAfter(upload, 0, mostParts));
     checkWrite(headers, existing(store.versions.current(bucket, key)), key);
@@ -129,12 +142,12 @@ export const completeUpload = async (exchange: Exchange): Promise<void> => {
       );
     }
     const { traits: said, tags, lock } = upload.description;
-    const traits = { ...said, checksum, parts: parts.length };
+    const traits = { ...said, checksum, parts: parts.length, upload: upload.id };
     const etag = etagOfParts(parts);
     store.uploads.remove(upload, new Set(parts.map(({ body }) => body)), garbage);
     const pieces = parts.map((part) => ({ body: part.body, checksum: part.checksum }));
     const version = { key, size, etag, modified: store.now(), traits, tags, lock, pieces };
-    return { etag, traits, checksum, versionId: store.versions.add(bucket, version, garbage) };
+    return { etag, traits, versionId: store.versions.add(bucket, version, garbage) };
   });
   answerXml(
     response,
@@ -144,7 +157,7 @@ export const completeUpload = async (exchange: Exchange): Promise<void> => {
       Bucket: request.bucket,
       Key: key,
       ETag: `"${done.etag}"`,
-      ...checksumMembers(done.checksum),
+      ...checksumMembers(done.traits.checksum),
     },
     { ...encryptionHeaders(done.traits.encryption), ...versionHeader(done.versionId) },
   );

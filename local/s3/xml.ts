@@ -53,14 +53,20 @@ export interface XmlElement {
   readonly children: XmlElement[];
 }
 
-const named: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
+const named: ReadonlyMap<string, string> = new Map([
+  ['lt', '<'],
+  ['gt', '>'],
+  ['amp', '&'],
+  ['quot', '"'],
+  ['apos', "'"],
+]);
 
 const unescapeText = (text: string): string =>
   text.includes('&')
     ? text.replace(/&(?:#x([0-9a-f]+)|#(\d+)|(\w+));/gi, (whole, hex?: string, decimal?: string, name?: string) => {
         if (hex) return String.fromCodePoint(Number.parseInt(hex, 16));
         if (decimal) return String.fromCodePoint(Number(decimal));
-        return named[name!] ?? whole;
+        return named.get(name!) ?? whole;
       })
     : text;
 

@@ -123,6 +123,26 @@ describe('after kill -9', () => {
   });
 });
 
+test('a client that hangs up in the middle leaves nothing behind', async () => {
+  const directory = directoryOfTest();
+  const s3 = await startS3({ directory });
+  undo.push(() => void s3.stop());
+  await s3.client.send(new CreateBucketCommand({ Bucket }));
+  const gone = new AbortController();
+  const Body = Readable.from(
+    (async function* () {
+      for (let count = 0; count < 30; count++) yield randomBytes(2 ** 20);
+      await expect.poll(() => filesOf(directory).length).toBe(1);
+      gone.abort();
+      yield randomBytes(10 * 2 ** 20);
+    })(),
+  );
+  const put = new PutObjectCommand({ Bucket, Key: 'half', Body, ContentLength: 40 * 2 ** 20 });
+  await expect(s3.client.send(put, { abortSignal: gone.signal })).rejects.toMatchObject({ name: 'AbortError' });
+  await expect.poll(() => filesOf(directory)).toEqual([]);
+  expect((await s3.client.send(new ListObjectsV2Command({ Bucket }))).KeyCount).toBe(0);
+});
+
 describe('at its start', () => {
   test('what a cut-short upload left behind is removed, what is referenced stays', async () => {
     const directory = directoryOfTest();

@@ -138,6 +138,30 @@ describe('a multipart upload', () => {
     expect((await read('refused')).toString()).toBe('end');
   });
 
+  test('completed twice, as a client does that saw no answer, is answered alike and made once', async () => {
+    const id = await begin('twice');
+    const part = await send('twice', id, 1, Buffer.from('x'));
+    const [first, second] = [await complete('twice', id, [part]), await complete('twice', id, [part])];
+    expect([second.ETag, second.ChecksumCRC32]).toEqual([first.ETag, first.ChecksumCRC32]);
+    await s3.client.send(new PutObjectCommand({ Bucket, Key: 'twice', Body: 'replaced' }));
+    await expect(complete('twice', id, [part])).rejects.toMatchObject({ name: 'NoSuchUpload' });
+  });
+
+  test('lists are paged, also within one key', async () => {
+    const ids = [await begin('paged/a'), await begin('paged/a'), await begin('paged/b')];
+    const seen: (string | undefined)[] = [];
+    let markers: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {};
+    for (;;) {
+      const page = await s3.client.send(
+        new ListMultipartUploadsCommand({ Bucket, Prefix: 'paged/', MaxUploads: 1, ...markers }),
+      );
+      seen.push(...(page.Uploads ?? []).map(({ UploadId }) => UploadId));
+      if (!page.IsTruncated) break;
+      markers = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker };
+    }
+    expect(seen).toEqual(ids);
+  });
+
   test('completes only where nothing is, if asked to, and one of two wins', async () => {
     const ids = await Promise.all([begin('once'), begin('once')]);
     const parts = await Promise.all(ids.map((id, index) => send('once', id, 1, Buffer.from(`body ${index}`))));
