@@ -188,6 +188,7 @@ describe('a tenant that lost data', () => {
       tenantId: 'acme',
       restoreId: restoreOf(copy),
       action: 'swap',
+      approval: 'given',
     });
     expect(swapped, swapped.cause).toMatchObject({ status: 'SUCCEEDED' });
     expect(await digest('acme')).toEqual(before);
