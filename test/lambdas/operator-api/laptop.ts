@@ -105,6 +105,8 @@ export const startLaptop = async (functions?: FunctionInvoker): Promise<Laptop> 
   await events.send(
     new PutTargetsCommand({ Rule: 'requests', EventBusName: 'tenantry', Targets: [{ Id: 'intake', Arn }] }),
   );
+  // The bus holds deliveries back until its targets are there.
+  await services.resume();
   const environment = {
     AWS_ENDPOINT_URL: endpoint,
     AWS_REGION: region,
