@@ -1,4 +1,4 @@
-import type { BusEntry, EventPublisher } from '../ports.ts';
+import type { BusEntry, EventPublisher, ServiceEvents } from '../ports.ts';
 import type { GroupCommit } from '../queues/group-commit.ts';
 import type { Clock } from '../schedules/clock.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -10,7 +10,7 @@ import type { Rule, Rulebook, RuleTarget } from './rulebook.ts';
 export const DEFAULT_RETRIES = 185;
 export const DEFAULT_AGE_SECONDS = 86_400;
 
-export interface Publishing extends EventPublisher {
+export interface Publishing extends EventPublisher, ServiceEvents {
   /** Puts an event that another bus or a schedule made; id, source and time stay. */
   forward(bus: string, event: EventEnvelope): Promise<void>;
   /** Sends to the targets of one rule; to be called inside a write. */
@@ -70,6 +70,20 @@ export const openPublishing = ({
   return {
     journal,
     forward: (bus, event) => writer.write(() => route(rulebook.bus(bus).name, event)),
+    tell: ({ id, source, detailType, time, resources, detail }) =>
+      writer.write(() =>
+        route('default', {
+          version: '0',
+          id,
+          'detail-type': detailType,
+          source,
+          account: place.accountId,
+          time: eventTime(time),
+          region: place.region,
+          resources,
+          detail,
+        }),
+      ),
     putEvents: async (entries: readonly BusEntry[]) => {
       if (entries.length < 1 || entries.length > 10)
         return validation(

@@ -67,7 +67,7 @@ export const openFiring = ({ store, writer, clock, deliver, place, report }: Fir
 
   const fireOnce = (schedule: Schedule, { at }: NextFire): void => {
     const current = store.find(schedule.group, schedule.name);
-    if (current?.body !== schedule.body) return;
+    if (current === undefined) return;
     const now = clock.now();
     deliver(invocationOf(schedule, { scheduledTime: eventTime(at), executionId: randomUUID(), now, ...place }));
     const next = nextOf(schedule, Math.max(at, now));

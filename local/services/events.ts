@@ -11,7 +11,7 @@ import { openRuleSchedules } from '../events/rule-schedules.ts';
 import { openRulebook, rulebookSchema } from '../events/rulebook.ts';
 import { targetOperations } from '../events/target-operations.ts';
 import type { SchemaService } from '../gateway/service.ts';
-import type { EventPublisher, QueueSender, TargetDelivery } from '../ports.ts';
+import type { EventPublisher, QueueSender, ServiceEvents, TargetDelivery } from '../ports.ts';
 import { groupCommit } from '../queues/group-commit.ts';
 import { type Clock, systemClock } from '../schedules/clock.ts';
 
@@ -31,8 +31,8 @@ export interface EventsOptions {
 }
 
 export interface EventsService extends SchemaService {
-  /** The EventPublisher port. */
-  readonly publisher: EventPublisher;
+  /** The ports of those who publish in process. */
+  readonly publisher: EventPublisher & ServiceEvents;
   /** Puts an event that a rule or schedule sends to a bus: `payload` is the whole event, its id and time stay. */
   forward(busArn: string, payload: string): Promise<void>;
   /** Sends what is journaled, sets the timers, makes up for missed times. Safe to call twice. */

@@ -1,3 +1,5 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { backOff } from '../../../local/events/deliveries.ts';
@@ -44,6 +46,17 @@ describe('a delivery', () => {
     });
     await events.clock.advance(0);
     expect(events.service.deliveries.pending()).toBe(0);
+  });
+
+  test('is on disk, for another reader too, before it goes out', async () => {
+    await rule();
+    const disk = new DatabaseSync(join(events.directory, 'events.sqlite'), { readOnly: true });
+    const journaled: unknown[] = [];
+    events.target.answer = () => void journaled.push(disk.prepare('SELECT target FROM deliveries').get());
+    await put();
+    await events.service.deliveries.idle();
+    disk.close();
+    expect(journaled).toEqual([{ target: arns.queue }]);
   });
 
   test('that fails is tried again, later each time, until it goes through', async () => {

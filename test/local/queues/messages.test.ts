@@ -103,6 +103,7 @@ describe('a long poll', () => {
     const waiting = receive({ WaitTimeSeconds: 20 });
     await send('now');
     expect(await waiting).toMatchObject([{ Body: 'now' }]);
+    expect(queues.clock.pending()).toEqual([]);
   });
 
   test('ends with nothing when its time is over, and leaves no timer', async () => {
