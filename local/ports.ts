@@ -27,11 +27,32 @@ export interface EventPublisher {
   }>;
 }
 
+/** An event in which an AWS service itself speaks; `source` begins with `aws.`. */
+export interface ServiceEvent {
+  /** The same for every repeat. */
+  readonly id: string;
+  readonly source: string;
+  readonly detailType: string;
+  /** Milliseconds since 1970. */
+  readonly time: number;
+  readonly resources: readonly string[];
+  readonly detail: object;
+}
+
+/** The account's default bus, as services reach it: PutEvents refuses their sources to everybody else. */
+export interface ServiceEvents {
+  /** Resolves when the deliveries that the event causes are on disk. */
+  tell(event: ServiceEvent): Promise<void>;
+}
+
 export interface ObjectStore {
   /** Throws ServiceError NoSuchKey or NoSuchBucket. */
   get(bucket: string, key: string): Promise<Readable>;
   put(bucket: string, key: string, body: string | Uint8Array): Promise<void>;
-  list(bucket: string, prefix: string): AsyncIterable<{ Key: string; Size: number; ETag: string; LastModified: string }>;
+  list(
+    bucket: string,
+    prefix: string,
+  ): AsyncIterable<{ Key: string; Size: number; ETag: string; LastModified: string }>;
 }
 
 export interface QueueSender {
@@ -44,5 +65,9 @@ export interface ExecutionStarter {
 
 /** Delivers to any target ARN that a rule or a schedule may name: sqs queue, lambda function, states machine, event bus. */
 export interface TargetDelivery {
-  deliver(targetArn: string, payload: string, context: { source: 'rule' | 'schedule'; sourceArn: string }): Promise<void>;
+  deliver(
+    targetArn: string,
+    payload: string,
+    context: { source: 'rule' | 'schedule'; sourceArn: string },
+  ): Promise<void>;
 }

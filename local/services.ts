@@ -85,6 +85,7 @@ export const createServices = (options: ServicesOptions): Services => {
       functions: options.interpose?.(lambda.invoker) ?? lambda.invoker,
       events: events.publisher,
       objects: s3.objects,
+      statusEvents: events.publisher,
     },
     log: (line) => log('states', line),
   });

@@ -7,8 +7,10 @@ import { openHistory } from './history.ts';
 import { openJournal } from './journal.ts';
 import { openMachines } from './machines.ts';
 import { openMapRuns } from './maps/map-runs.ts';
+import { redrivable } from './redrive.ts';
 import { schema } from './schema.ts';
 import { openScope } from './scope.ts';
+import { openStatusEvents } from './status-events.ts';
 import { openTokens } from './tokens.ts';
 import type { Integrations, Log, World } from './world.ts';
 
@@ -58,18 +60,28 @@ export const openEngine = (options: EngineOptions): Engine => {
     mapRuns: openMapRuns(database),
     machines,
     executions: openExecutions(() => world, rows, machines, ended),
+    statusEvents: openStatusEvents({
+      database,
+      journal,
+      bus: options.integrations.statusEvents,
+      redrivable: (row) => redrivable(world, row),
+      log: (line) => world.log(line),
+    }),
     scope,
   };
   return {
     world,
-    resume: () =>
-      rows.open().map((row) => {
+    resume: () => {
+      world.statusEvents.send();
+      return rows.open().map((row) => {
         world.executions.takeUp(row);
         return row.arn;
-      }),
+      });
+    },
     close: () => {
       if (scope.aborted) return;
       scope.abort(true);
+      world.statusEvents.close();
       journal.close();
       database.close();
     },

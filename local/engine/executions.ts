@@ -62,12 +62,13 @@ export const openExecutions = (
 
   const end = (run: Run, ending: Ending): number => {
     const now = Date.now();
-    const { journal, history, frames, tokens } = world();
+    const { journal, history, frames, tokens, statusEvents } = world();
     journal.write(() => {
       // Recorded from AWS: an end from outside names no previous event.
       const previous = ending.status === 'SUCCEEDED' || ending.status === 'FAILED' ? (run.root?.previous ?? 0) : 0;
       history.append(run, endEvents[ending.status], previous, detailsOf(ending), ending.output);
       rows.end(run.key, ending, now);
+      statusEvents.note(rows.byKey(run.key));
       tokens.closeAll(run.key);
       // The frames of a failure stay: a redrive goes on from them.
       if (ending.status === 'SUCCEEDED') frames.drop(run.key);
@@ -145,9 +146,11 @@ export const openExecutions = (
   });
 
   const launch = (row: NewExecution): void => {
-    const { journal, history } = world();
+    const { journal, history, statusEvents } = world();
     journal.write(() => {
-      const run = admit(rows.byKey(rows.insert(row)), new Map(), 0);
+      const started = rows.byKey(rows.insert(row));
+      statusEvents.note(started);
+      const run = admit(started, new Map(), 0);
       const details = { roleArn: run.roleArn };
       history.append(run, 'ExecutionStarted', 0, details, row.input);
       run.root = freshFrame({ ...rootPlace(run), input: run.input, previous: 0 });

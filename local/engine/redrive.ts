@@ -74,6 +74,7 @@ const reopen = (world: World, row: ExecutionRow): void => {
   const { TimeoutSeconds } = world.machines.parsed(row.definition);
   const now = Date.now();
   rows.reopen(row.key, now, TimeoutSeconds === undefined ? null : now + TimeoutSeconds * 1_000);
+  world.statusEvents.note(rows.byKey(row.key));
   const chronicle = { key: row.key, events: rows.lastEvent(row.key) };
   const redriven = world.history.append(chronicle, 'ExecutionRedriven', chronicle.events, {
     redriveCount: row.redrives + 1,

@@ -1,6 +1,7 @@
 /**
  * One row per frame (root, branch, iteration), an append-only history, everything in one file. `definitions` are kept by
- * digest: an execution goes on with the text it was started with whatever happens to its machine.
+ * digest: an execution goes on with the text it was started with whatever happens to its machine. `status_events` is an
+ * outbox: a row comes with the change of status that it tells and goes when the bus has it.
  */
 export const schema = `
 CREATE TABLE IF NOT EXISTS definitions(id INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, text TEXT NOT NULL);
@@ -35,4 +36,5 @@ CREATE INDEX IF NOT EXISTS map_runs_by_execution ON map_runs(execution);
 CREATE TABLE IF NOT EXISTS map_items(
   map_run TEXT NOT NULL, item INTEGER NOT NULL, input TEXT NOT NULL, items INTEGER NOT NULL, child TEXT,
   PRIMARY KEY(map_run, item)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS status_events(id INTEGER PRIMARY KEY, event TEXT NOT NULL);
 `;

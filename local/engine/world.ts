@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { EventPublisher, FunctionInvoker, ObjectStore } from '../ports.ts';
+import type { EventPublisher, FunctionInvoker, ObjectStore, ServiceEvents } from '../ports.ts';
 import type { Executions } from './executions.ts';
 import type { FrameStore } from './frame.ts';
 import type { History } from './history.ts';
@@ -7,6 +7,7 @@ import type { Journal } from './journal.ts';
 import type { Machines } from './machines.ts';
 import type { MapRuns } from './maps/map-runs.ts';
 import type { Scope } from './scope.ts';
+import type { StatusEvents } from './status-events.ts';
 import type { Tokens } from './tokens.ts';
 
 /** What Task states may reach; the same ports that the services of the laptop AWS give each other. */
@@ -14,6 +15,8 @@ export interface Integrations {
   readonly functions: FunctionInvoker;
   readonly events: EventPublisher;
   readonly objects: ObjectStore;
+  /** Hears of every change of an execution's status; without it nobody does. */
+  readonly statusEvents?: ServiceEvents;
 }
 
 export type Log = (line: string) => void;
@@ -32,6 +35,7 @@ export interface World {
   readonly mapRuns: MapRuns;
   readonly machines: Machines;
   readonly executions: Executions;
+  readonly statusEvents: StatusEvents;
   /** Ends when the engine closes. */
   readonly scope: Scope;
 }
