@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import {
@@ -76,5 +76,20 @@ describe('a copy', () => {
     await put('sums', 'hello');
     const { CopyObjectResult } = await copy('sums', 'sums2', { ChecksumAlgorithm: 'SHA256' });
     expect(CopyObjectResult?.ChecksumSHA256).toBe('LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ=');
+  });
+
+  test('whose source is replaced while its new checksum is computed is refused rather than given a wrong one', async () => {
+    await put('moving', randomBytes(30_000_000));
+    const [copied] = await Promise.allSettled([
+      copy('moving', 'moved', { ChecksumAlgorithm: 'SHA256' }),
+      put('moving', 'other bytes'),
+    ]);
+    if (copied.status === 'rejected') expect(copied.reason).toMatchObject({ name: 'OperationAborted' });
+    else {
+      const told = createHash('sha256')
+        .update(await read('moved'))
+        .digest('base64');
+      expect(copied.value.CopyObjectResult?.ChecksumSHA256).toBe(told);
+    }
   });
 });

@@ -127,6 +127,22 @@ describe('pages over any keys', () => {
     );
   });
 
+  test('start right after any marker, in the order of bytes', () => {
+    fc.assert(
+      fc.property(fc.uniqueArray(text, { maxLength: 30 }), text, text, (all, prefix, marker) => {
+        const rows = inOrder(all).map((key, sequence) => ({ key, sequence }));
+        const page = readPage(
+          { prefix, delimiter: '', max: 50, from: cursorAfter(marker, prefix, '') },
+          ({ key }, end, limit) =>
+            rows.filter((row) => !precedes(row.key, key) && precedes(row.key, end)).slice(0, limit),
+        );
+        const expected = rows.filter(({ key }) => key.startsWith(prefix) && (marker === '' || precedes(marker, key)));
+        expect(page.rows).toEqual(expected);
+      }),
+      { examples: [[['\u{1f600}', '\u{1f600}a', '\u{ff5e}', '\u{ff5e}b'], '\u{ff5e}', '\u{1f600}']] },
+    );
+  });
+
   test('end right after the last key with the prefix', () => {
     fc.assert(
       fc.property(text, text, (prefix, key) => {

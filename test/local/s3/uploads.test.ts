@@ -1,4 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto';
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import {
   AbortMultipartUploadCommand,
@@ -82,6 +84,21 @@ describe('a multipart upload', () => {
     );
     const plain = await s3.client.send(new HeadObjectCommand({ Bucket, Key: 'plain', ChecksumMode: 'ENABLED' }));
     expect(done).toMatchObject({ ChecksumType: 'FULL_OBJECT', ChecksumCRC32: plain.ChecksumCRC32 });
+  });
+
+  test('replaced while it is read slowly is read whole', async () => {
+    const old = randomBytes(30 * mebibyte);
+    const params = { Bucket, Key: 'slow', Body: old };
+    await new Upload({ client: s3.client, params, partSize: 6 * mebibyte }).done();
+    const { Body } = await s3.client.send(new GetObjectCommand({ Bucket, Key: 'slow' }));
+    const stream = (Body as Readable)[Symbol.asyncIterator]();
+    const read = [(await stream.next()).value as Buffer];
+    const files = (): number => readdirSync(join(s3.directory, 'blobs'), { recursive: true }).length;
+    const before = files();
+    await s3.client.send(new PutObjectCommand({ Bucket, Key: 'slow', Body: 'new' }));
+    for (let next = await stream.next(); !next.done; next = await stream.next()) read.push(next.value as Buffer);
+    expect(Buffer.concat(read).equals(old)).toBe(true);
+    await expect.poll(files).toBe(before - 5);
   });
 
   test('is listed with its parts while it runs, and gone once aborted', async () => {
