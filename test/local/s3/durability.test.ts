@@ -22,9 +22,9 @@ import { createS3Service } from '../../../local/services/s3.ts';
 import { accountId, credentials, newDirectory, startS3 } from './laptop-s3.ts';
 
 const Bucket = 'durable';
-const undo: (() => void)[] = [];
-afterEach(() => {
-  for (const step of undo.splice(0)) step();
+const undo: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const step of undo.splice(0).reverse()) await step();
 });
 
 const directoryOfTest = (): string => {
@@ -86,7 +86,7 @@ describe('after kill -9', () => {
     await killed;
 
     const second = await startS3({ directory });
-    undo.push(() => void second.stop());
+    undo.push(() => second.stop());
     for (const [Key, hash] of acknowledged) {
       const { Body } = await second.client.send(new GetObjectCommand({ Bucket, Key }));
       expect(
@@ -113,7 +113,7 @@ describe('after kill -9', () => {
     await kill(first);
 
     const second = await startS3({ directory });
-    undo.push(() => void second.stop());
+    undo.push(() => second.stop());
     await second.client.send(new UploadPartCommand({ ...named, UploadId, PartNumber: 2, Body: parts[1] }));
     const { Parts } = await second.client.send(new ListPartsCommand({ ...named, UploadId }));
     const MultipartUpload = { Parts: Parts!.map(({ PartNumber, ETag }) => ({ PartNumber, ETag })) };
@@ -126,7 +126,7 @@ describe('after kill -9', () => {
 test('a client that hangs up in the middle leaves nothing behind', async () => {
   const directory = directoryOfTest();
   const s3 = await startS3({ directory });
-  undo.push(() => void s3.stop());
+  undo.push(() => s3.stop());
   await s3.client.send(new CreateBucketCommand({ Bucket }));
   const gone = new AbortController();
   const Body = Readable.from(
@@ -155,7 +155,7 @@ describe('at its start', () => {
     mkdirSync(join(directory, 'blobs', 'zz'));
     writeFileSync(join(directory, 'blobs', 'zz', 'zz-left-behind'), 'half an upl');
     const second = await startS3({ directory });
-    undo.push(() => void second.stop());
+    undo.push(() => second.stop());
     expect(filesOf(directory)).toEqual([kept]);
   });
 
