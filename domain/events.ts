@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { explainIssues } from './explain.ts';
 import { newTenantId, profile, tenantId } from './tenant.ts';
 import type { WorkflowName } from './workflows.ts';
 
@@ -132,18 +133,10 @@ const envelope = z.object({ id: z.string().min(1), 'detail-type': z.string(), de
 /** Step Functions takes 262,144 bytes of input; the first step adds operation and execution, about 300 bytes. */
 const longestInput = 200_000;
 
-const describe = (error: z.ZodError, at: string): string =>
-  error.issues
-    .map(({ path, message }) => {
-      const field = [at, ...path].filter((part) => part !== '').join('.');
-      return `${field} ${message}`;
-    })
-    .join('; ');
-
 /** Judges a bus event as it was delivered: a request to start, or the reason why it is refused for good. Total. */
 export const readRequest = (event: unknown): ReadRequest => {
-  const outer = envelope.safeParse(event);
-  if (!outer.success) return { refused: `not an EventBridge event: ${describe(outer.error, '')}` };
+  const outer = envelope.safeParse(event, { reportInput: true });
+  if (!outer.success) return { refused: `not an EventBridge event: ${explainIssues(outer.error)}` };
   const { id, 'detail-type': detailType, detail } = outer.data;
   if (laterRequests.includes(detailType))
     return { refused: `detail-type ${detailType} is not supported yet by this release`, detailType };
@@ -153,8 +146,8 @@ export const readRequest = (event: unknown): ReadRequest => {
       detailType,
     };
   const { workflow, verb, detail: schema } = requests[detailType as RequestType];
-  const parsed = schema.safeParse(detail);
-  if (!parsed.success) return { refused: `${detailType}: ${describe(parsed.error, 'detail')}`, detailType };
+  const parsed = schema.safeParse(detail, { reportInput: true });
+  if (!parsed.success) return { refused: `${detailType}: ${explainIssues(parsed.error, 'detail')}`, detailType };
   const { eventId = id, ...input } = parsed.data;
   const bytes = new TextEncoder().encode(JSON.stringify(input)).length;
   if (bytes > longestInput)

@@ -24,7 +24,12 @@ export interface SchemaFacts {
   }[];
   /** Views that read a tenant table, directly or through other views. */
   readonly views: readonly { readonly name: string; readonly materialized: boolean; readonly invoker: boolean }[];
-  readonly definers: readonly { readonly name: string; readonly searchPath: string | null }[];
+  readonly definers: readonly {
+    readonly name: string;
+    readonly searchPath: string | null;
+    /** Its owner, where row-level security does not bind that role (superuser, BYPASSRLS). */
+    readonly unboundOwner: string | null;
+  }[];
   readonly foreignTables: readonly string[];
   readonly largeObjects: number;
 }
@@ -135,14 +140,26 @@ const hasSafePath = (searchPath: string | null): boolean => {
   return last?.trim().replaceAll('"', '') === 'pg_temp';
 };
 
-const definers = (facts: SchemaFacts): SchemaFinding[] =>
-  facts.definers
+const definers = (facts: SchemaFacts): SchemaFinding[] => [
+  ...facts.definers
     .filter(({ searchPath }) => !hasSafePath(searchPath))
     .map(({ name, searchPath }) => ({
       object: name,
       breaks: `SECURITY DEFINER with ${searchPath === null ? 'no search_path' : `search_path ${searchPath}`}: a caller can put own objects in front`,
       fix: `ALTER FUNCTION ${name} SET search_path = pg_catalog, public, pg_temp`,
-    }));
+    })),
+  ...facts.definers.flatMap(({ name, unboundOwner }) =>
+    unboundOwner === null
+      ? []
+      : [
+          {
+            object: name,
+            breaks: `SECURITY DEFINER owned by ${unboundOwner}, whom row-level security does not bind: every tenant that calls it acts on all tenants`,
+            fix: `ALTER FUNCTION ${name} SECURITY INVOKER, or give it an owner without SUPERUSER and BYPASSRLS`,
+          },
+        ],
+  ),
+];
 
 const outOfReach = (facts: SchemaFacts): SchemaFinding[] => [
   ...facts.foreignTables.map((object) => ({

@@ -39,7 +39,7 @@ export const steps = {
   ActivateTenant: handler('provision/activate-tenant', 30, ['registry']),
   ReleaseTenant: handler('provision/release-tenant', 30, ['registry']),
   PrepareDatabase: handler('placement/prepare-database', 60, ['registry', 'database:provision']),
-  ReleaseDatabase: handler('placement/release-database', 300, ['registry', 'database:provision']),
+  ReleaseDatabase: handler('placement/release-database', 300, ['registry', 'database:provision', 'database:restore']),
   OpenBackup: handler('backup/open-backup', 30, ['registry']),
   DumpDatabase: handler('backup/dump-database', 840, ['registry', 'database:backup', 'archive:write'], {
     memory: 1024,
@@ -98,11 +98,13 @@ export const nestedWorkflows = {
   'deprovision-tenant': ['back-up-tenant', 'release-placement'],
 } as const satisfies Partial<Record<WorkflowName, readonly WorkflowName[]>>;
 
-/** Handlers that no machine calls: the intake behind the queue, the operator API behind HTTP, set-up at deployment. */
+/** Handlers that no machine calls: those behind the queues, the operator API behind HTTP, the reaper, set-up at deployment. */
 export const functions = {
   StartWorkflow: handler('intake/start-workflow', 30, ['registry', 'machines:start', 'dead-letters']),
   OperatorApi: handler('operator-api', 30, ['registry', 'machines:start', 'machines:operate', 'bus', 'dead-letters']),
   RecordEvent: handler('intake/record-event', 30, ['registry']),
+  CloseOperation: handler('intake/close-operation', 30, ['registry', 'bus', 'archive:write']),
+  ReapLeases: handler('intake/reap-leases', 300, ['registry', 'machines:start', 'bus', 'archive:write']),
   SetUp: handler('set-up', 300, ['registry', 'database:migrate', 'archive:read']),
 } as const satisfies Record<string, Handler>;
 

@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { isUnavailable } from '../adapters/postgres/sql.ts';
 import { openWorld, type World } from '../adapters/world.ts';
 import { StepFailure } from '../domain/errors.ts';
+import { explainIssues } from '../domain/explain.ts';
 import type { StepName } from '../domain/workflows.ts';
 
 const logger = new Logger({ serviceName: 'tenantry' });
@@ -31,15 +32,6 @@ export const worldOfProcess = (): World => {
   processWorld ??= openWorld();
   return processWorld;
 };
-
-/** `tenantId: Invalid input (got 42)` for each issue: the field, what is wrong, the value. */
-const explain = (error: z.ZodError, event: unknown): string =>
-  error.issues
-    .map(({ path, message }) => {
-      const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], event);
-      return `${path.join('.') || 'input'}: ${message} (got ${(JSON.stringify(value) ?? 'nothing').slice(0, 200)})`;
-    })
-    .join('; ');
 
 /** What the machine may catch by name: unavailable databases become DatabaseUnavailable, StepFailure stays, the rest too. */
 const named = (error: unknown): unknown => {
@@ -112,8 +104,8 @@ export const step = <Input extends z.ZodType<{ operation: string }>, Output exte
     const about = { step: name, operation: (event as { operation?: unknown } | null)?.operation };
     try {
       const result = await journalled(world, name, event, async () => {
-        const input = contract.input.safeParse(event);
-        if (!input.success) throw new StepFailure('InvalidStepInput', `${name}: ${explain(input.error, event)}`);
+        const input = contract.input.safeParse(event, { reportInput: true });
+        if (!input.success) throw new StepFailure('InvalidStepInput', `${name}: ${explainIssues(input.error)}`);
         return contract.output.parse(await Promise.race([work(input.data, world, signal), outOfTime(name, signal)]));
       });
       logger.info('step succeeded', { ...about, millis: Math.round(performance.now() - started) });

@@ -1,8 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { createTargetDelivery } from './events/target-delivery.ts';
 import type { CredentialStore } from './gateway/credentials.ts';
-import { type Service, ServiceError } from './gateway/service.ts';
-import type { FunctionInvoker, TargetDelivery } from './ports.ts';
+import type { Service } from './gateway/service.ts';
+import type { FunctionInvoker } from './ports.ts';
 import { createEventSources } from './services/event-sources.ts';
 import { createEventsService } from './services/events.ts';
 import { createLambdaService, type LambdaService } from './services/lambda.ts';
@@ -52,17 +53,12 @@ export const createServices = (options: ServicesOptions): Services => {
     log,
   });
   const queues = createQueuesService(place('queues'));
-  const delivery: TargetDelivery = {
-    deliver: async (targetArn, payload) => {
-      const service = targetArn.split(':')[2];
-      if (service === 'sqs') await queues.store.sender.send(targetArn, payload);
-      else if (service === 'lambda') await lambda.invoker.invoke(targetArn, payload);
-      else if (service === 'states') await states.start(targetArn, payload);
-      else if (service === 'events') await events.forward(targetArn, payload);
-      else
-        throw new ServiceError('ValidationException', `target ${targetArn}: deliver to sqs, lambda, states or events`);
-    },
-  };
+  const delivery = createTargetDelivery({
+    queues: queues.store.sender,
+    functions: lambda.invoker,
+    machines: { start: (...execution) => states.start(...execution) },
+    buses: { forward: (...event) => events.forward(...event) },
+  });
   const report = (line: string): void => log('events', line);
   // Held: schedules and deliveries of an earlier life may be due before deployment has defined the functions they end in.
   const events = createEventsService({

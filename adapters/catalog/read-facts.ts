@@ -36,7 +36,8 @@ SELECT json_build_object(
         AND lower(option_value) IN ('true', 'on', 'yes', '1'))) ORDER BY rel.name), '[]')
     FROM rel JOIN tenant_views t ON t.view = rel.oid WHERE rel.relkind IN ('v', 'm')),
   'definers', (SELECT coalesce(json_agg(json_build_object('name', p.oid::regprocedure::text,
-      'searchPath', (SELECT substr(s, 13) FROM unnest(p.proconfig) s WHERE s LIKE 'search_path=%')) ORDER BY p.oid::regprocedure::text), '[]')
+      'searchPath', (SELECT substr(s, 13) FROM unnest(p.proconfig) s WHERE s LIKE 'search_path=%'),
+      'unboundOwner', (SELECT rolname FROM pg_roles WHERE oid = p.proowner AND (rolsuper OR rolbypassrls))) ORDER BY p.oid::regprocedure::text), '[]')
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND ${appSchema('n.nspname')} AND ${notOfExtension('pg_proc', 'p.oid')}),
   'foreignTables', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM rel WHERE relkind = 'f' AND tenant),

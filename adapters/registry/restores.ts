@@ -58,6 +58,8 @@ export interface Restores {
   /** Records the plan; a repeat by the same operation answers the recorded one. */
   plan(restore: NewRestore): Promise<Restore>;
   get(id: string): Promise<Restore | undefined>;
+  /** Staging and undo schemas that restores of the tenant made, gone or not. */
+  schemasOf(tenantId: string): Promise<string[]>;
   /**
    * Throws RestoreNotFound when there is none of that id for that tenant, and StaleOperation when `operation` is given and
    * another one is in charge of it.
@@ -153,6 +155,13 @@ export const openRestores = (sql: Sql): Restores => {
       return planned;
     },
     get,
+    schemasOf: async (tenantId) =>
+      (
+        await sql.query<{ schema: string }>(
+          'SELECT unnest(ARRAY[staging_schema, undo_schema]) AS schema FROM restores WHERE tenant_id = $1',
+          [tenantId],
+        )
+      ).map(({ schema }) => schema),
     require: async ({ id, tenantId, operation }) => {
       const restore = await get(id);
       if (restore?.tenantId !== tenantId)
@@ -199,9 +208,10 @@ export const openRestores = (sql: Sql): Restores => {
       await move(inCharge, ['compared', 'awaiting-approval'], `status = 'awaiting-approval'`);
     },
     noteSwapped: async ({ result, undoUntil, report, ...inCharge }) => {
+      // Also from what an end from outside left: a swap that had committed by then is true all the same.
       await move(
         inCharge,
-        ['compared', 'awaiting-approval', 'swapped'],
+        ['staged', 'compared', 'awaiting-approval', 'swapped', 'failed'],
         `status = 'swapped', result = $4, undo_until = $5, report = $6, swapped_at = coalesce(swapped_at, now())`,
         [json(result), undoUntil, json(report)],
       );

@@ -19,6 +19,11 @@ export const handler = step('VerifyGone', contract, async ({ operation, tenantId
     const left = await countTenantRows(client, tenantId);
     const tables = Object.entries(left).map(([table, rows]) => `${table} ${rows}`);
     if (await findTenant(client, tenantId)) tables.push('tenantry.tenants 1');
+    const { rows: copies } = await client.query<{ name: string }>(
+      'SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY($1)',
+      [await world.registry.restores.schemasOf(tenantId)],
+    );
+    tables.push(...copies.map(({ name }) => `schema ${name}`));
     if (tables.length === 0) return {};
     throw new StepFailure(
       'TenantStillPresent',

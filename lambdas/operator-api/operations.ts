@@ -1,10 +1,11 @@
 import { Hono } from 'hono';
 import { z } from 'zod';
+import { closeOperation } from '../../adapters/registry/closing.ts';
 import type { World } from '../../adapters/world.ts';
 import type { Operation } from '../../domain/operation.ts';
 import { Problem } from './problem.ts';
+import { checkRedrive, inputOf } from './redrive.ts';
 import { type ApiEnv, accepted, audited, bodyOf, limit, page, queryOf } from './request.ts';
-import { endStopped } from './stop.ts';
 import { startWorkflow } from './submit.ts';
 
 const listQuery = z.object({
@@ -114,7 +115,16 @@ export const operationRoutes = new Hono<ApiEnv>()
       const why = `stopped by ${actor}${reason ? `: ${reason}` : ''}`;
       const arn = operation.executionArn || world.machines.executionArn(operation.kind, operation.id);
       await world.machines.stop(arn, why);
-      await endStopped(world, operation, why);
+      // CloseOperation hears of it too; the operator shall not wait for that to see the end.
+      await closeOperation(world.registry, {
+        operation: operation.id,
+        kind: operation.kind,
+        executionArn: arn,
+        status: 'ABORTED',
+        error: 'Stopped',
+        cause: why,
+        input: JSON.stringify(operation.input),
+      });
       return { operation: operation.id };
     });
     return accepted(context, operation.id);
@@ -133,12 +143,13 @@ export const operationRoutes = new Hono<ApiEnv>()
             'operation-over',
             `operation ${operation.id} is ${operation.status}; only a failed one is tried again`,
           );
-        // A failed operation was compensated and is over for good, so a new one does the same work from its start.
+        await checkRedrive(world, operation);
+        // A failed operation is over for good, so a new one does the same work from its start.
         return startWorkflow(context, {
           workflow: operation.kind,
           verb: verbs[operation.kind as keyof typeof verbs] ?? operation.kind,
           tenantId: operation.tenantId ?? 'fleet',
-          input: operation.input as object,
+          input: inputOf(operation),
         });
       },
     );

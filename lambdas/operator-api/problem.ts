@@ -4,6 +4,7 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { z } from 'zod';
 import { isUnavailable } from '../../adapters/postgres/sql.ts';
 import { type FailureName, StepFailure } from '../../domain/errors.ts';
+import { explainIssues } from '../../domain/explain.ts';
 
 /** Stable across releases: what clients may compare. */
 export type ProblemCode =
@@ -70,7 +71,7 @@ export const problemOf = (error: unknown): Problem => {
     return new Problem(
       400,
       'invalid-request',
-      error.issues.map(({ path, message }) => `${path.join('.') || 'body'} ${message}`).join('; '),
+      explainIssues(error),
       error.issues.map(({ path, message }) => ({ field: path.join('.'), message })),
     );
   if (error instanceof HTTPException) return new Problem(400, 'invalid-request', error.message);

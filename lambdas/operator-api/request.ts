@@ -42,11 +42,11 @@ export const bodyOf = async <Schema extends z.ZodType>(
   } catch (error) {
     throw new Problem(400, 'invalid-request', `the body is not JSON: ${(error as Error).message}`);
   }
-  return schema.parse(json);
+  return schema.parse(json, { reportInput: true });
 };
 
 export const queryOf = <Schema extends z.ZodType>(context: ApiContext, schema: Schema): z.output<Schema> =>
-  schema.parse(context.req.query());
+  schema.parse(context.req.query(), { reportInput: true });
 
 /** Page size as clients give it: 1 to 500. */
 export const limit = z.coerce.number().int().min(1).max(500).default(100);

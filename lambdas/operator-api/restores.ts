@@ -21,7 +21,7 @@ const find = async ({ registry }: World, id: string): Promise<Restore> => {
 const actions = {
   swap: { from: ['staged', 'compared'], input: { into: 'in-place', approval: 'given' } },
   undo: { from: ['swapped'], input: { action: 'undo' } },
-  discard: { from: ['planned', 'staged', 'compared'], input: { action: 'discard' } },
+  discard: { from: ['planned', 'staged', 'compared', 'failed'], input: { action: 'discard' } },
 } as const satisfies Record<string, { from: readonly Restore['status'][]; input: object }>;
 
 const act = async (context: ApiContext, verb: keyof typeof actions): Promise<Response> => {

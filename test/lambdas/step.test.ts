@@ -39,7 +39,7 @@ describe('a step', () => {
     const handler = stepThat(() => Promise.reject(new Error('must not run')));
     await expect(handler.run({ operation: 'op-2', tenantId: 7 }, world)).rejects.toMatchObject({
       name: 'InvalidStepInput',
-      message: expect.stringMatching(/^PlaceTenant: tenantId: .*\(got 7\)$/),
+      message: expect.stringMatching(/^PlaceTenant: tenantId .*\(got 7\)$/),
     });
     expect(await journalOf('op-2')).toMatchObject([{ status: 'failed', error: 'InvalidStepInput' }]);
     await expect(handler.run(null, world)).rejects.toMatchObject({ name: 'InvalidStepInput' });

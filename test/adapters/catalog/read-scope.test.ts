@@ -178,12 +178,17 @@ describe('the schema rule', () => {
     ['a materialized view', 'CREATE MATERIALIZED VIEW v AS SELECT * FROM ant', ['public.v']],
     [
       'a SECURITY DEFINER function without a path',
-      'CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER RETURN 1',
+      'CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER RETURN 1; ALTER FUNCTION f() OWNER TO pg_monitor',
       ['public.f()'],
     ],
     [
       'one whose path leaves pg_temp first',
-      'CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = public RETURN 1',
+      'CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = public RETURN 1; ALTER FUNCTION f() OWNER TO pg_monitor',
+      ['public.f()'],
+    ],
+    [
+      'one whose owner no policy binds',
+      'CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp RETURN 1',
       ['public.f()'],
     ],
     ['a large object', 'SELECT lo_create(0)', ['pg_largeobject']],
@@ -198,8 +203,8 @@ describe('the schema rule', () => {
     ['an invoker view', 'CREATE VIEW v WITH (security_invoker = true) AS SELECT * FROM ant'],
     ['a view on reference data', 'CREATE VIEW v AS SELECT * FROM plans'],
     [
-      'a safe SECURITY DEFINER function',
-      'CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp RETURN 1',
+      'a safe SECURITY DEFINER function of an owner whom policies bind',
+      'CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp RETURN 1; ALTER FUNCTION f() OWNER TO pg_monitor',
     ],
     ['a foreign key to reference data', 'ALTER TABLE ant ADD plan text REFERENCES plans'],
   ])('lets pass %s', async (_what, change) => {

@@ -130,7 +130,7 @@ describe('a signup that fails', () => {
   test('before it could be opened is recorded all the same', async () => {
     await expect(claim({ tenantId: 'Not A Slug' })).rejects.toMatchObject({
       name: 'InvalidStepInput',
-      message: expect.stringMatching(/^ClaimTenant: tenantId: must be 2 to 40 characters.*got "Not A Slug"/),
+      message: expect.stringMatching(/^ClaimTenant: tenantId must be 2 to 40 characters.*got "Not A Slug"/),
     });
     await releaseTenant.run(
       { operation, tenantId: '(none)', failure: { ...failure, error: 'InvalidStepInput' } },

@@ -1,0 +1,19 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { withFigures } from '../../bench/figures.ts';
+
+const readme = readFileSync('README.md', 'utf8');
+
+test('the figures of the README are those that the bench wrote, none was typed', () => {
+  expect(withFigures(readme, JSON.parse(readFileSync('docs/bench.json', 'utf8')))).toBe(readme);
+});
+
+test('every file that the README names exists', () => {
+  for (const [, path] of readme.matchAll(/`((?:docs|lib|domain|sample-app|state-machines|lambdas)\/[\w./-]*)`/g))
+    expect(existsSync(path!), path).toBe(true);
+});
+
+test('every tenantry command that the README names exists', () => {
+  const commands = new Set(['tenant', 'backup', 'restore', 'exec', 'event', 'status']);
+  for (const [, command] of readme.matchAll(/npx tenantry (\w+)/g)) expect(commands, command).toContain(command);
+});
