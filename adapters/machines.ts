@@ -1,6 +1,7 @@
 import {
   DescribeExecutionCommand,
   ExecutionAlreadyExists,
+  ExecutionDoesNotExist,
   SendTaskFailureCommand,
   SendTaskSuccessCommand,
   type SFNClient,
@@ -11,12 +12,22 @@ import {
 } from '@aws-sdk/client-sfn';
 import type { WorkflowName } from '../domain/workflows.ts';
 
+export interface ExecutionState {
+  readonly status: string;
+  readonly error: string | undefined;
+  readonly cause: string | undefined;
+  readonly input: string | undefined;
+  readonly startedAt: Date;
+  readonly stoppedAt: Date | undefined;
+}
+
 export interface Machines {
   /** Starts a workflow under a name that is used once in 90 days. `started: false`: an execution of that name exists. */
   start(workflow: WorkflowName, name: string, input: object): Promise<{ executionArn: string; started: boolean }>;
   /** ARN that an execution of that name has. */
   executionArn(workflow: WorkflowName, name: string): string;
-  status(executionArn: string): Promise<string>;
+  /** How an execution stands; undefined when Step Functions knows none of that ARN (any more). */
+  describe(executionArn: string): Promise<ExecutionState | undefined>;
   /** Stops it where it stands: no Catch runs, so the caller cleans up. */
   stop(executionArn: string, cause: string): Promise<void>;
   /** Answers a waiting task. False: nobody waits for that token any more. */
@@ -53,7 +64,16 @@ export const openMachines = (client: SFNClient, arnPrefix: string): Machines => 
         return { executionArn: executionArn(workflow, name), started: false };
       }
     },
-    status: async (arn) => (await client.send(new DescribeExecutionCommand({ executionArn: arn }))).status!,
+    describe: async (arn) => {
+      try {
+        const found = await client.send(new DescribeExecutionCommand({ executionArn: arn }));
+        const { status, error, cause, input, startDate, stopDate } = found;
+        return { status: status!, error, cause, input, startedAt: startDate!, stoppedAt: stopDate };
+      } catch (error) {
+        if (error instanceof ExecutionDoesNotExist) return undefined;
+        throw error;
+      }
+    },
     stop: async (arn, cause) => {
       await client.send(new StopExecutionCommand({ executionArn: arn, error: 'Stopped', cause }));
     },

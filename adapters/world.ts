@@ -3,7 +3,6 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SQSClient } from '@aws-sdk/client-sqs';
-import { requestSource } from '../domain/deployment.ts';
 import { type Archive, openArchive } from './archive/archive.ts';
 import { type Bus, openBus } from './bus.ts';
 import { type DeadLetters, openDeadLetters } from './dead-letters.ts';
@@ -65,7 +64,7 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     openArchive({ bucket: variable('ARCHIVE_BUCKET'), s3: new S3Client({ forcePathStyle: true }) }),
   );
   const machines = once(() => openMachines(new SFNClient({}), variable('STATE_MACHINE_ARN_PREFIX')));
-  const bus = once(() => openBus(new EventBridgeClient({}), variable('BUS_NAME'), requestSource));
+  const bus = once(() => openBus(new EventBridgeClient({}), variable('BUS_NAME')));
   const deadLetters = once(() => openDeadLetters(new SQSClient({}), variable('DEAD_LETTER_QUEUE_URL')));
   return {
     get registry() {

@@ -15,6 +15,20 @@ export const requestPattern = { source: [requestSource] };
 /** Rule `journal`: what the event recorder gets. */
 export const journalPattern = { source: [requestSource, resultSource] };
 
+/**
+ * Rule `ends` on the account's default bus, where Step Functions tells the ends of executions: what the queue of ends gets.
+ * Children of a Map have `<machine>/<label>` for a machine and match too; whoever reads the queue passes them over.
+ * `machinePrefix`: `arn:aws:states:REGION:ACCOUNT:stateMachine:tenantry-`.
+ */
+export const endPattern = (machinePrefix: string) => ({
+  source: ['aws.states'],
+  'detail-type': ['Step Functions Execution Status Change'],
+  detail: { status: ['FAILED', 'TIMED_OUT', 'ABORTED'], stateMachineArn: [{ prefix: machinePrefix }] },
+});
+
+/** When the reaper looks for operations whose end nobody told: events about executions are delivered on a best effort. */
+export const reapSchedule = 'rate(10 minutes)';
+
 /** How often SQS hands a message out before it goes to the dead-letter queue; a bad event goes there at once. */
 export const maxReceives = 5;
 

@@ -4,6 +4,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Stack } from 'aws-cdk-lib/core';
+import type { IConstruct } from 'constructs';
 import type { Environment } from '../domain/deployment.ts';
 import { machineName, type Reach, type WorkflowName, workflows } from '../domain/workflows.ts';
 import type { SharedPlatform } from './shared-platform.ts';
@@ -15,10 +16,13 @@ export interface Places {
   readonly deadLetters: IQueue;
 }
 
-const statesArn = (bus: IEventBus, kind: 'stateMachine' | 'execution', name: string): string => {
+const statesArn = (bus: IConstruct, kind: 'stateMachine' | 'execution', name: string): string => {
   const { partition, region, account } = Stack.of(bus);
   return `arn:${partition}:states:${region}:${account}:${kind}:${name}`;
 };
+
+/** What the ARN of every machine of Tenantry begins with. */
+export const machinePrefix = (scope: IConstruct): string => statesArn(scope, 'stateMachine', 'tenantry-');
 
 /** The values behind `domain/deployment.ts`'s environment, as tokens of this deployment. */
 export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Environment => ({
@@ -28,7 +32,7 @@ export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Env
   REGISTRY_SECRET_ID: `${platform.registry.secretPrefix}/control`,
   ARCHIVE_BUCKET: platform.archive.bucketName,
   BUS_NAME: bus.eventBusName,
-  STATE_MACHINE_ARN_PREFIX: statesArn(bus, 'stateMachine', 'tenantry-'),
+  STATE_MACHINE_ARN_PREFIX: machinePrefix(bus),
   DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
 });
 

@@ -5,11 +5,11 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BucketDeployment, Source } from 'aws-cdk-lib/aws-s3-deployment';
 import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
-import { StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
+import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
 import { CfnOutput, CustomResource, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib/core';
 import { Provider } from 'aws-cdk-lib/custom-resources';
 import type { Construct } from 'constructs';
-import { allFunctions, appSchemaPrefix } from '../domain/deployment.ts';
+import { allFunctions, appSchemaPrefix, reapSchedule } from '../domain/deployment.ts';
 import { plans } from '../domain/plans.ts';
 import { type FunctionName, type WorkflowName, workflows } from '../domain/workflows.ts';
 import { acknowledge } from './acknowledgements.ts';
@@ -46,7 +46,11 @@ export class Tenancy extends Stack {
         createStepFunction(this, name as FunctionName, handler, places),
       ]),
     ) as unknown as Record<FunctionName, IFunction>;
-    events.consume({ startWorkflow: created.StartWorkflow, recordEvent: created.RecordEvent });
+    events.consume({
+      startWorkflow: created.StartWorkflow,
+      recordEvent: created.RecordEvent,
+      closeOperation: created.CloseOperation,
+    });
     const machines = Object.fromEntries(
       (Object.keys(workflows) as WorkflowName[]).map((workflow) => [
         workflow,
@@ -54,6 +58,11 @@ export class Tenancy extends Stack {
       ]),
     ) as Record<WorkflowName, Workflow>;
     this.schedulePlans(machines['back-up-fleet']);
+    new Schedule(this, 'ReapLeasesSchedule', {
+      description: 'Ends operations whose end nobody told',
+      schedule: ScheduleExpression.expression(reapSchedule),
+      target: new LambdaInvoke(created.ReapLeases, { deadLetterQueue: events.deadLetters, retryAttempts: 0 }),
+    });
     this.setUp(created.SetUp, platform, parameters);
     new Alarms(this, 'Alarms', { workflows: machines, deadLetters: events.deadLetters, email: parameters.alarmEmail });
     const api = createOperatorHttp(this, created.OperatorApi);

@@ -35,11 +35,13 @@ import {
   appSchemaPrefix,
   busName,
   type Environment,
+  endPattern,
   environmentOf,
   functionName,
   intakeVisibilitySeconds,
   journalPattern,
   maxReceives,
+  reapSchedule,
   requestPattern,
 } from '../domain/deployment.ts';
 import { plans } from '../domain/plans.ts';
@@ -144,10 +146,14 @@ const createBucket = async (s3: S3Client, root: string): Promise<void> => {
     );
 };
 
-const createQueues = async (
-  sqs: SQSClient,
-  target: Target,
-): Promise<{ intake: string; journal: string; deadLetterUrl: string }> => {
+/** ARNs of the queues behind the rules. */
+interface Queues {
+  readonly intake: string;
+  readonly journal: string;
+  readonly ends: string;
+}
+
+const createQueues = async (sqs: SQSClient, target: Target): Promise<Queues & { deadLetterUrl: string }> => {
   const arn = (name: string): string => `arn:aws:sqs:${target.region}:${target.accountId}:${name}`;
   const { QueueUrl: deadLetterUrl } = await sqs.send(
     new CreateQueueCommand({ QueueName: 'tenantry-dead-letters', Attributes: { MessageRetentionPeriod: '1209600' } }),
@@ -165,27 +171,35 @@ const createQueues = async (
         },
       }),
     );
-  await Promise.all([create('tenantry-intake'), create('tenantry-journal')]);
-  return { intake: arn('tenantry-intake'), journal: arn('tenantry-journal'), deadLetterUrl: deadLetterUrl! };
+  await Promise.all(['tenantry-intake', 'tenantry-journal', 'tenantry-ends'].map(create));
+  return {
+    intake: arn('tenantry-intake'),
+    journal: arn('tenantry-journal'),
+    ends: arn('tenantry-ends'),
+    deadLetterUrl: deadLetterUrl!,
+  };
 };
 
-const createBus = async (events: EventBridgeClient, queues: { intake: string; journal: string }): Promise<void> => {
+const machinePrefix = ({ region, accountId }: Target): string =>
+  `arn:aws:states:${region}:${accountId}:stateMachine:tenantry-`;
+
+const createBus = async (events: EventBridgeClient, queues: Queues, target: Target): Promise<void> => {
   await ensure(() => events.send(new CreateEventBusCommand({ Name: busName })), 'ResourceAlreadyExistsException');
-  for (const [rule, pattern, queue] of [
-    ['requests', requestPattern, queues.intake],
-    ['journal', journalPattern, queues.journal],
+  for (const [bus, rule, pattern, queue] of [
+    [busName, 'requests', requestPattern, queues.intake],
+    [busName, 'journal', journalPattern, queues.journal],
+    ['default', 'tenantry-ends', endPattern(machinePrefix(target)), queues.ends],
   ] as const) {
-    await events.send(new PutRuleCommand({ Name: rule, EventBusName: busName, EventPattern: JSON.stringify(pattern) }));
-    await events.send(
-      new PutTargetsCommand({ Rule: rule, EventBusName: busName, Targets: [{ Id: 'queue', Arn: queue }] }),
-    );
+    await events.send(new PutRuleCommand({ Name: rule, EventBusName: bus, EventPattern: JSON.stringify(pattern) }));
+    await events.send(new PutTargetsCommand({ Rule: rule, EventBusName: bus, Targets: [{ Id: 'queue', Arn: queue }] }));
   }
 };
 
-const mapQueues = async (lambda: LambdaClient, queues: { intake: string; journal: string }): Promise<void> => {
+const mapQueues = async (lambda: LambdaClient, queues: Queues): Promise<void> => {
   for (const [queue, name, batch] of [
     [queues.intake, 'StartWorkflow', 10],
     [queues.journal, 'RecordEvent', 10],
+    [queues.ends, 'CloseOperation', 10],
   ] as const) {
     const { EventSourceMappings = [] } = await lambda.send(
       new ListEventSourceMappingsCommand({ EventSourceArn: queue }),
@@ -230,17 +244,24 @@ const deployMachines = async (states: SFNClient, target: Target): Promise<void> 
   }
 };
 
-const schedulePlans = async (scheduler: SchedulerClient, target: Target): Promise<void> => {
-  for (const [plan, { backupSchedule }] of Object.entries(plans)) {
+const createSchedules = async (scheduler: SchedulerClient, target: Target): Promise<void> => {
+  const roleArn = `arn:aws:iam::${target.accountId}:role/tenantry-scheduler`;
+  const fleet = `arn:aws:states:${target.region}:${target.accountId}:stateMachine:${machineName('back-up-fleet')}`;
+  const reaper = `arn:aws:lambda:${target.region}:${target.accountId}:function:${functionName('ReapLeases')}`;
+  const schedules = [
+    ...Object.entries(plans).map(([plan, { backupSchedule }]) => ({
+      name: `tenantry-back-up-${plan}`,
+      expression: backupSchedule as string,
+      target: { Arn: fleet, RoleArn: roleArn, Input: JSON.stringify({ plan }) },
+    })),
+    { name: 'tenantry-reap-leases', expression: reapSchedule, target: { Arn: reaper, RoleArn: roleArn, Input: '{}' } },
+  ];
+  for (const { name, expression, target: Target } of schedules) {
     const schedule = {
-      Name: `tenantry-back-up-${plan}`,
-      ScheduleExpression: backupSchedule,
+      Name: name,
+      ScheduleExpression: expression,
       FlexibleTimeWindow: { Mode: 'OFF' as const },
-      Target: {
-        Arn: `arn:aws:states:${target.region}:${target.accountId}:stateMachine:${machineName('back-up-fleet')}`,
-        RoleArn: `arn:aws:iam::${target.accountId}:role/tenantry-scheduler`,
-        Input: JSON.stringify({ plan }),
-      },
+      Target,
     };
     try {
       await scheduler.send(new UpdateScheduleCommand(schedule));
@@ -304,7 +325,7 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
       REGISTRY_SECRET_ID: 'tenantry/registry/control',
       ARCHIVE_BUCKET: archiveBucket,
       BUS_NAME: busName,
-      STATE_MACHINE_ARN_PREFIX: `arn:aws:states:${target.region}:${target.accountId}:stateMachine:tenantry-`,
+      STATE_MACHINE_ARN_PREFIX: machinePrefix(target),
       DEAD_LETTER_QUEUE_URL: queues.deadLetterUrl,
     };
     for (const [name, handler] of Object.entries(allFunctions))
@@ -316,8 +337,8 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
         environment: environmentOf(handler, environment),
       });
     await setUp(lambda, target);
-    await Promise.all([createBus(events, queues), deployMachines(states, target)]);
-    await Promise.all([mapQueues(lambda, queues), schedulePlans(scheduler, target)]);
+    await Promise.all([createBus(events, queues, target), deployMachines(states, target)]);
+    await Promise.all([mapQueues(lambda, queues), createSchedules(scheduler, target)]);
     const { host, port } = target.postgres;
     return { router: { host, port, database: environment.REGISTRY_DATABASE, secretId: 'tenantry/registry/router' } };
   } finally {

@@ -18,6 +18,8 @@ export interface Leases {
   hold(request: { tenantId: string; holder: string; seconds: number }): Promise<{ fence: number }>;
   /** Frees the lease where `holder` has it; anything else is left alone. The fence stays for the next holder to exceed. */
   release(request: { tenantId: string; holder: string }): Promise<void>;
+  /** Frees every lease that `holder` has, and answers whose: what nested executions held in its name too. */
+  releaseAll(holder: string): Promise<string[]>;
   get(tenantId: string): Promise<Lease | undefined>;
 }
 
@@ -62,6 +64,13 @@ export const openLeases = (sql: Sql): Leases => ({
       holder,
     ]);
   },
+  releaseAll: async (holder) =>
+    (
+      await sql.query<{ tenantId: string }>(
+        `UPDATE leases SET holder = NULL, expires_at = now() WHERE holder = $1 RETURNING tenant_id AS "tenantId"`,
+        [holder],
+      )
+    ).map(({ tenantId }) => tenantId),
   get: async (tenantId) =>
     (
       await sql.query<Lease>(

@@ -2,6 +2,7 @@ import type { Sql } from '../postgres/sql.ts';
 import { migration001 } from './migrations/001-registry.ts';
 import { migration002 } from './migrations/002-backups.ts';
 import { migration003 } from './migrations/003-restores.ts';
+import { migration004 } from './migrations/004-ends.ts';
 
 export interface Migration {
   readonly name: string;
@@ -9,7 +10,7 @@ export interface Migration {
 }
 
 /** In the order in which they run. One that has run anywhere is never changed again. */
-export const migrations: readonly Migration[] = [migration001, migration002, migration003];
+export const migrations: readonly Migration[] = [migration001, migration002, migration003, migration004];
 
 /**
  * Brings the registry's schema up to date; answers the names of the migrations that ran. Of many callers at once one

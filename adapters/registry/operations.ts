@@ -46,6 +46,16 @@ export interface Operations {
   awaitApproval(id: string, token: string): Promise<void>;
   /** Takes the token out, exactly once, and sets the operation running: two operators cannot both answer. */
   takeApproval(id: string): Promise<string | undefined>;
+  /**
+   * Calls `publish` for an operation that failed, unless that was done before; one caller at a time. When the process dies
+   * between publishing and the commit, the repeat publishes again.
+   */
+  announce(id: string, publish: () => Promise<unknown>): Promise<void>;
+  /**
+   * Open operations, and requests that were started and opened none, of which no step has begun or ended for `seconds`. Those
+   * whose lease is over come first, the others in a new order each time, so that many that wait for people hide nobody.
+   */
+  quiet(filter: { seconds: number; limit: number }): Promise<Pick<Operation, 'id' | 'kind' | 'executionArn'>[]>;
   get(id: string): Promise<Operation | undefined>;
   list(filter: OperationFilter): Promise<(Operation & { readonly sequence: number })[]>;
 }
@@ -55,6 +65,19 @@ const columns = `id, sequence, kind, tenant_id AS "tenantId", execution_arn AS "
 
 const stale = (id: string, status: string): StepFailure =>
   new StepFailure('StaleOperation', `operation ${id} has already ${status}; start a new one`);
+
+const quietOperations = `
+  WITH open AS (
+    SELECT id, kind, execution_arn, started_at FROM operations WHERE ended_at IS NULL
+    UNION ALL
+    SELECT operation, kind, '', started_at FROM requests r
+    WHERE started_at IS NOT NULL AND NOT EXISTS (SELECT FROM operations WHERE id = r.operation)
+  )
+  SELECT id, kind, execution_arn AS "executionArn" FROM open
+  WHERE started_at <= now() - make_interval(secs => $1)
+    AND NOT EXISTS (SELECT FROM steps WHERE operation_id = open.id AND coalesce(ended_at, started_at) > now() - make_interval(secs => $1))
+  ORDER BY EXISTS (SELECT FROM leases WHERE holder = open.id AND expires_at > now()), random()
+  LIMIT $2`;
 
 export const openOperations = (sql: Sql): Operations => {
   const get = async (id: string): Promise<Operation | undefined> =>
@@ -129,6 +152,17 @@ export const openOperations = (sql: Sql): Operations => {
       );
       return taken?.token;
     },
+    announce: (id, publish) =>
+      sql.transaction(async (within) => {
+        const [silent] = await within.query(
+          `SELECT id FROM operations WHERE id = $1 AND status = 'failed' AND announced_at IS NULL FOR NO KEY UPDATE`,
+          [id],
+        );
+        if (!silent) return;
+        await publish();
+        await within.query('UPDATE operations SET announced_at = clock_timestamp() WHERE id = $1', [id]);
+      }),
+    quiet: ({ seconds, limit }) => sql.query(quietOperations, [seconds, limit]),
     get,
     list: ({ tenantId, status, kind, before, limit }) =>
       sql.query(

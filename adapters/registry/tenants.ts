@@ -18,6 +18,8 @@ export interface Tenant {
   readonly claimedBy: string;
   /** The operation that moved it to its status. */
   readonly changedBy: string;
+  /** What it was before that operation. */
+  readonly previousStatus: TenantStatus | null;
   readonly createdAt: Date;
   readonly updatedAt: Date;
   /** Until then the slug of a deprovisioned tenant is given to nobody. */
@@ -66,7 +68,7 @@ export interface Tenants {
 }
 
 const columns = `id, status, plan, tier, isolation, region, name, admin_email AS "adminEmail", admin_name AS "adminName",
-  custom_domain AS "customDomain", claimed_by AS "claimedBy", changed_by AS "changedBy", created_at AS "createdAt", updated_at AS "updatedAt",
+  custom_domain AS "customDomain", claimed_by AS "claimedBy", changed_by AS "changedBy", previous_status AS "previousStatus", created_at AS "createdAt", updated_at AS "updatedAt",
   reserved_until AS "reservedUntil"`;
 
 const claimTenant = `
@@ -139,7 +141,8 @@ export const openTenants = (sql: Sql): Tenants => {
       ),
     move: async (id, { from, to, operation }) => {
       const [tenant] = await sql.query<Tenant>(
-        `UPDATE tenants SET status = $2, changed_by = $4, updated_at = now()
+        `UPDATE tenants SET status = $2, changed_by = $4, updated_at = now(),
+           previous_status = CASE WHEN status = $2 AND changed_by = $4 THEN previous_status ELSE status END
          WHERE id = $1 AND (status = ANY($3) OR (status = $2 AND changed_by = $4)) RETURNING ${columns}`,
         [id, to, from, operation],
       );

@@ -59,7 +59,8 @@ export const handler = step('OpenBackup', contract, async (input, world) => {
     kind: 'back-up-tenant',
     tenantId: alone ? tenantIds[0] : undefined,
     executionArn: execution,
-    input: { kind, tenantIds, reason },
+    // With tenantId it is an input of the machine again.
+    input: { ...(alone ? { tenantId: tenantIds[0] } : {}), kind, tenantIds, reason },
     requestedBy,
     parent: input.holder,
   });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { App } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { allFunctions } from '../../domain/deployment.ts';
+import { allFunctions, reapSchedule } from '../../domain/deployment.ts';
 import { machineName, type WorkflowName, workflows } from '../../domain/workflows.ts';
 import { readParameters } from '../../lib/parameters.ts';
 import { SharedPlatform } from '../../lib/shared-platform.ts';
@@ -111,8 +111,27 @@ test('an alarm watches the dead letters and every machine', () => {
 
 test('every rule delivers to a queue and drops nothing: undeliverable events go to the dead letters', () => {
   const rules = Object.values(tenancy.findResources('AWS::Events::Rule')).map(({ Properties }) => Properties);
-  expect(rules).toHaveLength(2);
+  expect(rules).toHaveLength(3);
   for (const rule of rules) expect(rule.Targets[0]).toMatchObject({ DeadLetterConfig: expect.anything() });
+});
+
+test('the ends of executions come from the default bus, where Step Functions tells them', () => {
+  const rules = Object.values(tenancy.findResources('AWS::Events::Rule')).map(({ Properties }) => Properties);
+  const ends = rules.filter(({ EventPattern }) => EventPattern.source[0] === 'aws.states');
+  expect(ends).toHaveLength(1);
+  expect(ends[0].EventBusName).toBeUndefined();
+  expect(ends[0].EventPattern).toMatchObject({
+    'detail-type': ['Step Functions Execution Status Change'],
+    detail: { status: ['FAILED', 'TIMED_OUT', 'ABORTED'], stateMachineArn: [{ prefix: expect.anything() }] },
+  });
+  expect(JSON.stringify(ends[0].EventPattern.detail.stateMachineArn)).toContain(':stateMachine:tenantry-');
+});
+
+test('the reaper runs as often as on the laptop', () => {
+  tenancy.hasResourceProperties('AWS::Scheduler::Schedule', {
+    ScheduleExpression: reapSchedule,
+    Target: Match.objectLike({ Arn: { 'Fn::GetAtt': [Match.stringLikeRegexp('^ReapLeases'), 'Arn'] } }),
+  });
 });
 
 test('no deployed bundle reaches into the laptop cloud', () => {
