@@ -6,7 +6,7 @@ import type { DescribeExecutionOutput, HistoryEvent } from '@aws-sdk/client-sfn'
 import type { Integrations } from '../../../local/engine/world.ts';
 import type { Call } from '../../../local/gateway/service.ts';
 import { ServiceError } from '../../../local/gateway/service.ts';
-import type { BusEntry } from '../../../local/ports.ts';
+import type { BusEntry, ServiceEvents } from '../../../local/ports.ts';
 import { createStatesService, type StatesService } from '../../../local/services/states.ts';
 
 export const functionArn = (name: string): string => `arn:aws:lambda:eu-central-1:000000000000:function:${name}`;
@@ -82,10 +82,18 @@ export interface LaptopOptions {
   readonly directory?: string;
   readonly failedEntries?: number;
   readonly onCommit?: () => void;
+  /** Takes the changes of status; nobody does unless told. */
+  readonly tell?: ServiceEvents['tell'];
 }
 
 /** A states service over functions, a bus and objects of this process. `close` removes the folder that it made. */
-export const openLaptop = ({ handlers = {}, directory, failedEntries = 0, onCommit }: LaptopOptions = {}): Laptop => {
+export const openLaptop = ({
+  handlers = {},
+  directory,
+  failedEntries = 0,
+  onCommit,
+  tell,
+}: LaptopOptions = {}): Laptop => {
   const folder = directory ?? mkdtempSync(join(tmpdir(), 'engine-'));
   const published: BusEntry[] = [];
   const objects = new Map<string, string>();
@@ -98,6 +106,7 @@ export const openLaptop = ({ handlers = {}, directory, failedEntries = 0, onComm
     integrations: {
       functions: functionsOf(handlers),
       objects: objectsOf(objects),
+      ...(tell ? { statusEvents: { tell } } : {}),
       events: {
         putEvents: async (entries) => {
           published.push(...entries);
