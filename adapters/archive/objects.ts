@@ -29,7 +29,7 @@ export interface Objects {
   put(key: string, body: string | Uint8Array, contentType?: string): Promise<void>;
   /** Writes only where no object is yet; false where one is. The check is S3's (If-None-Match), so two writers cannot both win. */
   putNew(key: string, body: string | Uint8Array, contentType?: string): Promise<boolean>;
-  /** Multipart: 8 MiB parts, two under way, so at most 24 MiB are held however large the body is. */
+  /** Multipart: 5 MiB parts (S3's least), two under way, so at most 15 MiB are held; 10,000 parts hold 48 GiB. */
   upload(key: string, body: Readable): Promise<void>;
   list(prefix: string): AsyncIterable<StoredObject>;
   /** Deletes everything under `prefix`; how many objects that were. Safe to repeat. */
@@ -107,7 +107,7 @@ export const openObjects = (s3: S3Client, bucket: string): Objects => {
       const upload = new Upload({
         client: s3,
         params: { Bucket: bucket, Key: key, Body: body },
-        partSize: 8 * 1024 * 1024,
+        partSize: 5 * 1024 * 1024,
         queueSize: 2,
       });
       await upload.done();

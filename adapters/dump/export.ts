@@ -135,7 +135,7 @@ const explain = (error: unknown): string => (error instanceof Error ? error.mess
 /**
  * Writes one archive for every tenant, all of them as of one moment, and answers the tenants that failed and why. Tenants
  * are read by several connections, largest first; compression and upload of one overlap with reading the next. What is held
- * in memory at a time is limited to 16 MiB of rows beside the tenants being read. Throws when the database goes away or
+ * in memory at a time is limited to 8 MiB of rows beside the tenants being read. Throws when the database goes away or
  * `signal` aborts; archives that were completed by then are whole.
  */
 export const exportTenants = async (request: ExportRequest): Promise<FailedTenant[]> => {
@@ -167,7 +167,7 @@ export const exportTenants = async (request: ExportRequest): Promise<FailedTenan
     const size = (tenantId: string): number =>
       (shares.get(tenantId) ?? []).reduce((sum, share) => sum + share.estimate, 0);
     const queue = tenants.toSorted((a, b) => size(b.tenantId) - size(a.tenantId));
-    const gate = openGate(16 * 1024 * 1024);
+    const gate = openGate(8 * 1024 * 1024);
     const finishing = new Set<Promise<void>>();
 
     const settle = async ({ tenantId, backupId }: ExportTenant, work: () => Promise<void>): Promise<void> => {
@@ -185,8 +185,8 @@ export const exportTenants = async (request: ExportRequest): Promise<FailedTenan
       if (same) return request.written(same);
       const { previous: _, ...owner } = tenant;
       const pending = await readTenant(client, { archive, context, algorithm, owner, shares: own });
-      // At least 2 MiB each, so that at most 8 small tenants are on their way to S3 at a time.
-      const weight = Math.max(pending.held, 2 * 1024 * 1024);
+      // At least 1 MiB each, so that at most 8 small tenants are on their way to S3 at a time.
+      const weight = Math.max(pending.held, 1024 * 1024);
       await gate.enter(weight);
       const finish = settle(tenant, async () => request.written(exportedBy(await pending.finish()))).finally(() => {
         gate.leave(weight);

@@ -14,7 +14,7 @@ import { copyTenant, type Share } from './plan.ts';
 const packedBytes = 8 * 1024 * 1024;
 
 /** COPY text that a packed tenant may grow to before it is streamed after all: stored values can be compressed. */
-const heldBytes = 32 * 1024 * 1024;
+const heldBytes = 16 * 1024 * 1024;
 
 export interface WriteRequest {
   readonly archive: Archive;
