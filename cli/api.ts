@@ -1,14 +1,17 @@
 import { request } from 'node:http';
 import { userInfo } from 'node:os';
 import { connectedCloud } from './connection.ts';
-import { CommandFailure, type ExitCode, exitCodes } from './exit-codes.ts';
+import { CommandFailure, type ExitCode, exitCodes, Unreachable } from './exit-codes.ts';
 
 /** RFC 9457 problem, as the operator API answers it. */
 interface Problem {
   readonly title?: string;
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   readonly code?: string;
 }
+
+/** Longer than every long poll of the API (20 s) and than its function may run (30 s). */
+const answerWithin = 60_000;
 
 const exitCodeOf = (status: number): ExitCode => {
   if (status === 401 || status === 403) return exitCodes.forbidden;
@@ -18,10 +21,18 @@ const exitCodeOf = (status: number): ExitCode => {
   return exitCodes.usage;
 };
 
+const problemOf = (text: string): Problem => {
+  try {
+    return JSON.parse(text) as Problem;
+  } catch {
+    return { detail: text.slice(0, 500) || undefined };
+  }
+};
+
 /**
  * One call of the operator API. Uses node:http, not fetch: fetch costs about 70 ms more CPU per process, and Node's
  * resolver does not know `*.localhost`, so the name travels in the Host header.
- * @throws CommandFailure with the problem's detail and the exit code of its status.
+ * @throws CommandFailure with the problem's detail and the exit code of its status, Unreachable when nobody answers.
  */
 export const call = async <T>(method: string, path: string, body?: unknown): Promise<T> => {
   const { port, token } = connectedCloud();
@@ -53,22 +64,27 @@ export const call = async <T>(method: string, path: string, body?: unknown): Pro
       },
     );
     outgoing.on('error', reject);
+    outgoing.setTimeout(answerWithin, () => outgoing.destroy(new Error(`nothing for ${answerWithin / 1000} s`)));
     outgoing.end(payload);
   }).catch((error: NodeJS.ErrnoException) => {
-    throw new CommandFailure(
+    throw new Unreachable(
       exitCodes.notFound,
-      `the local cloud on port ${port} does not answer (${error.code}); try: npx tenantry status`,
+      `the local cloud on port ${port} does not answer (${error.code ?? error.message}); look: npx tenantry status`,
     );
   });
-  const answer: unknown = text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text;
+  if (status === 502 || status === 503)
+    throw new Unreachable(
+      exitCodes.executionFailed,
+      problemOf(text).detail ?? `the operator API does not answer now (status ${status}); try again in a moment`,
+    );
   if (status >= 400) {
-    const problem = (typeof answer === 'object' ? answer : { detail: text }) as Problem;
+    const problem = problemOf(text);
     throw new CommandFailure(
       exitCodeOf(status),
       problem.detail ?? problem.title ?? `${method} ${path}: status ${status}`,
     );
   }
-  return answer as T;
+  return JSON.parse(text) as T;
 };
 
 /** Query string of the defined members, with its `?`, or nothing. */

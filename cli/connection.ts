@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { reachableHome } from '../local/postgres.ts';
-import { CommandFailure, exitCodes } from './exit-codes.ts';
+import { CommandFailure, exitCodes, Unreachable } from './exit-codes.ts';
 
 /** What a running local cloud writes about itself into its data directory. */
 export interface CloudFile {
@@ -24,10 +24,21 @@ export const home = (): string => resolve(process.env.TENANTRY_HOME ?? reachable
 
 export const cloudFile = (): CloudFile | undefined => {
   const file = join(home(), 'cloud.json');
-  return existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as CloudFile) : undefined;
+  if (!existsSync(file)) return undefined;
+  try {
+    return JSON.parse(readFileSync(file, 'utf8')) as CloudFile;
+  } catch (error) {
+    const denied = (error as NodeJS.ErrnoException).code === 'EACCES';
+    throw new CommandFailure(
+      denied ? exitCodes.forbidden : exitCodes.executionFailed,
+      denied
+        ? `${file} belongs to another user; run as that user, or set TENANTRY_HOME to a data directory of your own`
+        : `${file} cannot be read (${(error as Error).message}); remove it, then start the cloud again: npm start`,
+    );
+  }
 };
 
-const isAlive = (pid: number): boolean => {
+export const isAlive = (pid: number): boolean => {
   try {
     process.kill(pid, 0);
     return true;
@@ -42,11 +53,19 @@ export const runningCloud = (): CloudFile | undefined => {
   return cloud && isAlive(cloud.pid) ? cloud : undefined;
 };
 
+/** A tenant's URL as this laptop serves it: the registry knows the name, the port is that of this run. */
+export const localUrl = (url: string, port: number): string => {
+  const parsed = new URL(url);
+  if (!parsed.hostname.endsWith('.localhost') || parsed.port !== '') return url;
+  parsed.port = String(port);
+  return parsed.href.replace(/\/$/, '');
+};
+
 /** The running cloud; a clear refusal where there is none. */
 export const connectedCloud = (): CloudFile => {
   const cloud = runningCloud();
   if (!cloud)
-    throw new CommandFailure(
+    throw new Unreachable(
       exitCodes.notFound,
       `no local cloud runs on ${home()}; start one: npm start (or npx tenantry up --detach)`,
     );

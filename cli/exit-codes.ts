@@ -22,3 +22,6 @@ export class CommandFailure extends Error {
     this.exitCode = exitCode;
   }
 }
+
+/** The cloud is not there or does not answer; it may come back. */
+export class Unreachable extends CommandFailure {}

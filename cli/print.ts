@@ -18,8 +18,8 @@ export const red = paint(31);
 export const yellow = paint(33);
 export const faint = paint(2);
 
-/** Rows as an aligned table on standard output: data goes there, progress and questions to standard error. */
-export const printTable = <T>(rows: readonly T[], columns: readonly Column<T>[]): void => {
+/** Rows as the lines of an aligned table, the first with the titles. */
+export const tableLines = <T>(rows: readonly T[], columns: readonly Column<T>[]): string[] => {
   const cells = rows.map((row) => columns.map((column) => String(column.value(row) ?? '-')));
   const widths = columns.map((column, index) =>
     Math.max(column.title.length, ...cells.map((line) => line[index]!.length)),
@@ -29,8 +29,12 @@ export const printTable = <T>(rows: readonly T[], columns: readonly Column<T>[])
       .map((value, index) => (columns[index]!.right ? value.padStart(widths[index]!) : value.padEnd(widths[index]!)))
       .join('  ')
       .trimEnd();
-  console.log(line(columns.map((column) => column.title.toUpperCase())));
-  for (const values of cells) console.log(line(values));
+  return [columns.map((column) => column.title.toUpperCase()), ...cells].map(line);
+};
+
+/** A table on standard output: data goes there, progress and questions to standard error. */
+export const printTable = <T>(rows: readonly T[], columns: readonly Column<T>[]): void => {
+  for (const line of tableLines(rows, columns)) console.log(line);
   if (rows.length === 0) console.error(faint('(none)'));
 };
 
@@ -40,25 +44,19 @@ export const print = <T>(format: Format, body: unknown, rows: readonly T[], colu
   else printTable(rows, columns);
 };
 
-/** One object as `name  value` lines, nested objects dotted, or as JSON. */
-export const printRecord = (format: Format, record: Readonly<Record<string, unknown>>): void => {
+/** One object as `name  value` lines, members without a value left out, or as JSON. */
+export const printRecord = (
+  format: Format,
+  body: unknown,
+  lines: Readonly<Record<string, string | number | null | undefined>>,
+): void => {
   if (format === 'json') {
-    console.log(JSON.stringify(record, null, 2));
+    console.log(JSON.stringify(body, null, 2));
     return;
   }
-  const lines: [string, string][] = [];
-  const walk = (prefix: string, value: unknown): void => {
-    if (value === null || value === undefined) return;
-    if (Array.isArray(value) && value.some((item) => typeof item === 'object' && item !== null)) return;
-    if (typeof value === 'object' && !Array.isArray(value) && !(value instanceof Date)) {
-      for (const [name, member] of Object.entries(value)) walk(prefix ? `${prefix}.${name}` : name, member);
-      return;
-    }
-    lines.push([prefix, Array.isArray(value) ? value.join(', ') : String(value)]);
-  };
-  walk('', record);
-  const width = Math.max(0, ...lines.map(([name]) => name.length));
-  for (const [name, value] of lines) console.log(`${name.padEnd(width)}  ${value}`);
+  const shown = Object.entries(lines).filter(([, value]) => value !== null && value !== undefined && value !== '');
+  const width = Math.max(0, ...shown.map(([name]) => name.length));
+  for (const [name, value] of shown) console.log(`${name.padEnd(width)}  ${value}`);
 };
 
 export const seconds = (milliseconds: number): string => `${(milliseconds / 1000).toFixed(1)}s`;

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { call } from './api.ts';
-import { CommandFailure, type ExitCode, exitCodes } from './exit-codes.ts';
+import { CommandFailure, type ExitCode, exitCodes, Unreachable } from './exit-codes.ts';
 import { faint, green, red, seconds, yellow } from './print.ts';
 
 export interface StepRecord {
@@ -10,6 +10,7 @@ export interface StepRecord {
   readonly startedAt: string;
   readonly endedAt: string | null;
   readonly error: string | null;
+  readonly detail?: string | null;
 }
 
 export interface OperationRecord {
@@ -19,6 +20,11 @@ export interface OperationRecord {
   readonly status: 'running' | 'awaiting-approval' | 'succeeded' | 'failed';
   readonly reason: string | null;
   readonly failedStep: string | null;
+  readonly error: string | null;
+  readonly executionArn: string;
+  readonly requestedBy: string | null;
+  readonly input: unknown;
+  readonly outcome: unknown;
   readonly startedAt: string;
   readonly endedAt: string | null;
   readonly steps?: readonly StepRecord[];
@@ -49,55 +55,94 @@ const readOperation = async (id: string): Promise<OperationRecord | undefined> =
   }
 };
 
+/** Seconds for which an API that does not answer is asked again: a killed local cloud is back within 10 (measured: 5 to 9). */
+const patience = 30;
+
+export interface Following {
+  /** Called once for each step that ended, in order, before the next look. */
+  readonly onStep?: (step: StepRecord, operation: OperationRecord) => Promise<void> | void;
+}
+
+const detach = (id: string): void => {
+  console.error(
+    `\ndetached; the operation goes on. Watch: npx tenantry exec watch ${id}   stop: npx tenantry exec stop ${id}`,
+  );
+  process.exit(exitCodes.interrupted);
+};
+
+/** Asks for the operation, and again while the cloud is away: it goes on with the operation when it is back. */
+const readPatiently = async (id: string, deadline: number): Promise<OperationRecord | undefined> => {
+  const until = Math.min(deadline, Date.now() + patience * 1000);
+  for (let told = false; ; ) {
+    try {
+      return await readOperation(id);
+    } catch (error) {
+      if (!(error instanceof Unreachable) || Date.now() > until) throw error;
+      if (!told) console.error(yellow(`the cloud does not answer now; asking again for ${patience} s`));
+      told = true;
+      await delay(500);
+    }
+  }
+};
+
 /**
- * Follows an operation until it ends or waits for a person, printing each step to standard error as it ends.
- * An operation that was asked for by an event may not exist yet: it is awaited too. Ctrl-C leaves it running.
+ * Follows an operation until it ends or waits for a person. An operation that was asked for by an event may not exist yet: it
+ * is awaited too. Ctrl-C leaves it running.
  * @throws CommandFailure waitTimedOut after `timeoutSeconds`.
  */
 export const follow = async (
   id: string,
-  options: { timeoutSeconds: number; quiet?: boolean },
+  options: Following & { readonly timeoutSeconds: number },
 ): Promise<OperationRecord> => {
-  const detach = (): void => {
-    console.error(
-      `\ndetached; the operation goes on. Watch: npx tenantry exec watch ${id}   stop: npx tenantry exec stop ${id}`,
-    );
-    process.exit(exitCodes.interrupted);
-  };
-  process.once('SIGINT', detach);
+  const interrupted = (): void => detach(id);
+  process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
   const deadline = Date.now() + options.timeoutSeconds * 1000;
-  const printed = new Set<string>();
+  const seen = new Set<string>();
   try {
     for (;;) {
-      const operation = await readOperation(id);
+      const operation = await readPatiently(id, deadline);
       for (const step of operation?.steps ?? []) {
         const key = `${step.step} ${step.startedAt}`;
-        if (step.endedAt === null || printed.has(key) || options.quiet) continue;
-        printed.add(key);
-        console.error(stepLine(step));
+        if (step.endedAt === null || seen.has(key)) continue;
+        seen.add(key);
+        await options.onStep?.(step, operation!);
       }
       if (operation && isOver(operation)) return operation;
       if (Date.now() > deadline)
         throw new CommandFailure(
           exitCodes.waitTimedOut,
-          `${id} still ${operation ? 'runs' : 'has not started'} after ${options.timeoutSeconds} s; watch: npx tenantry exec watch ${id}`,
+          operation
+            ? `${id} still runs after ${options.timeoutSeconds} s; watch: npx tenantry exec watch ${id}`
+            : `${id} has not started after ${options.timeoutSeconds} s; check the id, and npx tenantry event dead`,
         );
       await delay(200);
     }
   } finally {
-    process.removeListener('SIGINT', detach);
+    process.removeListener('SIGINT', interrupted).removeListener('SIGTERM', interrupted);
   }
 };
 
-/** Follows, prints how it ended and sets the process's exit code. */
-export const followToEnd = async (id: string, timeoutSeconds: number): Promise<OperationRecord> => {
-  console.error(`${id}`);
-  const operation = await follow(id, { timeoutSeconds });
+/** Follows with a line on standard error for each step, prints how it ended and sets the process's exit code. */
+export const followToEnd = async (
+  id: string,
+  timeoutSeconds: number,
+  following: Following = {},
+): Promise<OperationRecord> => {
+  console.error(id);
+  const operation = await follow(id, {
+    timeoutSeconds,
+    onStep: async (step, of) => {
+      console.error(stepLine(step));
+      await following.onStep?.(step, of);
+    },
+  });
   if (operation.status === 'failed')
     console.error(red(`failed in ${operation.failedStep ?? '?'}: ${operation.reason ?? 'no reason recorded'}`));
   if (operation.status === 'awaiting-approval')
     console.error(
-      yellow(`waits for approval   npx tenantry restore compare ${id}   then   npx tenantry exec approve ${id}`),
+      yellow(
+        `waits for approval; look: npx tenantry restore compare ${id}   then: npx tenantry exec approve ${id}   or: npx tenantry exec reject ${id}`,
+      ),
     );
   process.exitCode = exitCodeOf(operation);
   return operation;

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // The CLI is TypeScript for Node 24; a host with an older Node runs it under the Node that the lockfile pins.
-import { spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
@@ -13,6 +13,9 @@ if (Number.parseInt(process.versions.node, 10) >= 24) {
     console.error(`tenantry needs Node 24 (this is ${process.version}); run "npm ci" in the project, which brings it`);
     process.exit(2);
   }
-  const { status, signal } = spawnSync(pinned, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
-  process.exit(signal ? 130 : (status ?? 1));
+  const child = spawn(pinned, [main, ...process.argv.slice(2)], { stdio: 'inherit' });
+  // Ctrl-C reaches the child from the terminal itself; it decides what that means, and this process waits for it.
+  process.on('SIGINT', () => undefined);
+  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  child.once('exit', (code, signal) => process.exit(signal ? 130 : (code ?? 1)));
 }

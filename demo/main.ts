@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util';
 import type pg from 'pg';
 import { call } from '../cli/api.ts';
 import { startDetached, stopCloud } from '../cli/commands/cloud.ts';
-import { printComparison, type RestoreRecord } from '../cli/commands/restore.ts';
+import { comparisonLines, planLines, type RestoreRecord } from '../cli/comparison.ts';
 import { type CloudFile, home, runningCloud } from '../cli/connection.ts';
-import { CommandFailure } from '../cli/exit-codes.ts';
+import { CommandFailure, exitCodes } from '../cli/exit-codes.ts';
 import { follow, type OperationRecord } from '../cli/progress.ts';
 import { loadChat } from '../sample-app/load.ts';
 import { asTenant, connectAsApp, type Digests, differing, digestsOf } from './database.ts';
@@ -22,7 +22,7 @@ const milliseconds = (operation: OperationRecord): number =>
   Date.parse(operation.endedAt ?? '') - Date.parse(operation.startedAt);
 
 const succeed = async (id: string): Promise<OperationRecord> => {
-  const operation = await follow(id, { timeoutSeconds: 300, quiet: true });
+  const operation = await follow(id, { timeoutSeconds: 300 });
   if (operation.status === 'failed') throw new Error(`${id} failed in ${operation.failedStep}: ${operation.reason}`);
   return operation;
 };
@@ -99,7 +99,7 @@ const preview = async (story: Story, damaged: string): Promise<void> => {
   });
   const ended = await succeed(operation);
   const restore = await call<RestoreRecord>('GET', `/restores/${operation}`);
-  printComparison(restore);
+  for (const line of [...planLines(restore), '', ...comparisonLines(restore)]) story.say(line);
   const table = restore.report?.tables.find((row) => row.table.endsWith('reactions'));
   story.facts.dry_run_ms = milliseconds(ended);
   story.prove(
@@ -171,7 +171,8 @@ const visit = async (story: Story, cloud: CloudFile): Promise<void> => {
 
 const main = async (): Promise<void> => {
   if (runningCloud())
-    throw new Error(
+    throw new CommandFailure(
+      exitCodes.conflict,
       'a local cloud runs already, and the demo wants to kill and restart one: end it first with npx tenantry down',
     );
   const story = openStory();
@@ -226,9 +227,19 @@ const main = async (): Promise<void> => {
   }
 };
 
+/** Ctrl-C: the cloud of the demo is a process of its own and would stay. */
+const interrupt = async (): Promise<void> => {
+  console.error('\ninterrupted; ending the local cloud, its tenants stay in the data directory');
+  const running = runningCloud();
+  if (running && !options.keep) await stopCloud(running);
+  process.exit(exitCodes.interrupted);
+};
+process.once('SIGINT', () => void interrupt());
+process.once('SIGTERM', () => void interrupt());
+
 try {
   await main();
 } catch (error) {
   console.error(error instanceof CommandFailure ? error.message : error);
-  process.exitCode = 1;
+  process.exitCode = error instanceof CommandFailure ? error.exitCode : 1;
 }

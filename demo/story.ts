@@ -20,7 +20,7 @@ export const openStory = (): Story => {
       chapters += 1;
       console.log(`\n${chapters}. ${title}  (${((performance.now() - started) / 1000).toFixed(1)} s)`);
     },
-    say: (line) => console.log(`   ${line}`),
+    say: (line) => console.log(line === '' ? '' : `   ${line}`),
     prove: (name, holds, evidence) => {
       facts[name] = holds;
       if (!holds) broken.push(name);

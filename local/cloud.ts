@@ -161,6 +161,11 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
         return JSON.parse(payload) as unknown;
       },
     }),
+  }).catch(async (error: unknown) => {
+    // A taken port must not leave a PostgreSQL that nobody stops.
+    await services.quiesce();
+    await postgres.stop();
+    throw error;
   });
   endpoint = gateway.endpoint;
   const close = async (): Promise<void> => {

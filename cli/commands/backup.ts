@@ -1,6 +1,6 @@
 import { Command } from 'commander';
-import { call } from '../api.ts';
-import { globals, start } from '../options.ts';
+import { call, query } from '../api.ts';
+import { globals, run, wholeNumber } from '../options.ts';
 import { instant, print } from '../print.ts';
 
 interface BackupRow {
@@ -22,8 +22,12 @@ export const backupCommand = (): Command => {
   backup
     .command('list <tenant>')
     .description('the archives of a tenant, newest first')
-    .action(async (tenant: string, _options: unknown, command: Command) => {
-      const page = await call<{ items: BackupRow[] }>('GET', `/tenants/${encodeURIComponent(tenant)}/backups`);
+    .option('--limit <count>', 'at most this many', wholeNumber(1, 500), 100)
+    .action(async (tenant: string, options: { limit: number }, command: Command) => {
+      const page = await call<{ items: BackupRow[] }>(
+        'GET',
+        `/tenants/${encodeURIComponent(tenant)}/backups${query(options)}`,
+      );
       print(globals(command).output, page, page.items, [
         { title: 'backup', value: (row) => row.id },
         { title: 'taken', value: (row) => instant(row.takenAt) },
@@ -32,6 +36,7 @@ export const backupCommand = (): Command => {
         { title: 'rows', value: (row) => row.rows, right: true },
         { title: 'KiB', value: (row) => kibibytes(row.bytes), right: true },
         { title: 'same as', value: (row) => row.sameAs },
+        { title: 'reason', value: (row) => row.reason },
       ]);
     });
 
@@ -40,7 +45,8 @@ export const backupCommand = (): Command => {
     .description('takes an archive now')
     .option('--reason <text>', 'kept in the audit')
     .action(async (tenant: string, options: { reason?: string }, command: Command) => {
-      await start(command, 'POST', `/tenants/${encodeURIComponent(tenant)}/backups`, options);
+      const path = `/tenants/${encodeURIComponent(tenant)}/backups`;
+      await run(command, { method: 'POST', path, body: options });
     });
 
   return backup;

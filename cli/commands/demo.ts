@@ -8,7 +8,7 @@ import { exitCodes } from '../exit-codes.ts';
 export const demoCommand = (): Command =>
   new Command('demo')
     .description('signs tenants up, breaks one table of one of them and brings it back, with proof')
-    .option('--fast', 'less data, no pauses')
+    .option('--fast', 'less data')
     .option('--json <file>', 'write the summary there too')
     .option('--keep', 'leave the local cloud running afterwards')
     .action(async (options: { fast?: boolean; json?: string; keep?: boolean }) => {
@@ -22,6 +22,9 @@ export const demoCommand = (): Command =>
         ],
         { stdio: 'inherit' },
       );
+      // Ctrl-C reaches the child from the terminal itself: it ends the cloud that it started, and this process waits.
+      process.on('SIGINT', () => undefined);
+      process.on('SIGTERM', () => child.kill('SIGTERM'));
       const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null];
       process.exitCode = signal ? exitCodes.interrupted : (code ?? 1);
     });

@@ -5,6 +5,7 @@ import { dirname } from 'node:path';
 import { Command } from 'commander';
 import { home, projectRoot, runningCloud } from '../connection.ts';
 import { exitCodes } from '../exit-codes.ts';
+import { globals } from '../options.ts';
 import { green, red, yellow } from '../print.ts';
 
 interface Finding {
@@ -83,13 +84,16 @@ const checkInstall = (): Finding =>
     ? { level: 'ok', text: 'dependencies are installed' }
     : { level: 'bad', text: 'dependencies are missing: run npm ci' };
 
-const glyph = { ok: green('ok  '), note: yellow('note'), bad: red('bad ') };
+const paint = { ok: green, note: yellow, bad: red };
+
+const glyphOf = (level: Finding['level']): string => paint[level](level.padEnd(4), process.stdout);
 
 export const doctorCommand = (): Command =>
-  new Command('doctor').description('checks what this machine needs').action(() => {
+  new Command('doctor').description('checks what this machine needs').action((_options: unknown, command: Command) => {
     const findings = [checkNode, checkInstall, checkPostgres, checkClients, checkUser, checkHome, checkCloud].map(
       (check) => check(),
     );
-    for (const { level, text } of findings) console.log(`  ${glyph[level]}  ${text}`);
+    if (globals(command).output === 'json') console.log(JSON.stringify({ findings }, null, 2));
+    else for (const { level, text } of findings) console.log(`  ${glyphOf(level)}  ${text}`);
     if (findings.some(({ level }) => level === 'bad')) process.exitCode = exitCodes.executionFailed;
   });

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { call, query } from '../api.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
-import { globals } from '../options.ts';
-import { print } from '../print.ts';
+import { globals, wholeNumber } from '../options.ts';
+import { faint, instant, print, yellow } from '../print.ts';
 
 interface EventRow {
   readonly cursor: number;
@@ -12,26 +12,51 @@ interface EventRow {
   readonly source: string;
   readonly detailType: string;
   readonly tenantId: string | null;
-  readonly detail: unknown;
+  readonly detail: Readonly<Record<string, unknown>>;
 }
 
 interface DeadLetter {
   readonly messageId: string;
   readonly reason: string;
+  readonly sentAt: string;
   readonly detailType: string | null;
   readonly body: string;
 }
 
 const parseDetail = (text: string, from: string): Record<string, unknown> => {
+  const refuse = (why: string): never => {
+    throw new CommandFailure(exitCodes.usage, `${from} ${why}; write an object such as '{"plan":"pro"}'`);
+  };
+  let detail: unknown;
   try {
-    return JSON.parse(text) as Record<string, unknown>;
+    detail = JSON.parse(text);
   } catch (error) {
-    throw new CommandFailure(exitCodes.usage, `${from} is not JSON: ${(error as Error).message}`);
+    return refuse(`is not JSON: ${(error as Error).message}`);
+  }
+  if (typeof detail !== 'object' || detail === null || Array.isArray(detail)) return refuse('is no JSON object');
+  return detail as Record<string, unknown>;
+};
+
+const readDetail = (file: string): string => {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new CommandFailure(exitCodes.usage, `--file ${file} cannot be read: ${(error as Error).message}`);
   }
 };
 
-const eventLine = (event: EventRow): string =>
-  `${event.time}  ${event.detailType.padEnd(26)} ${(event.tenantId ?? '-').padEnd(16)} ${JSON.stringify(event.detail)}`;
+/** What a person wants to know of an event; the rest is in `-o json`. */
+const gist = (detail: Readonly<Record<string, unknown>>): string =>
+  ['operation', 'outcome', 'failedStep', 'reason', 'plan', 'url', 'backupId', 'restoreId']
+    .filter((name) => typeof detail[name] === 'string')
+    .map((name) => `${name}=${detail[name]}`)
+    .join('  ');
+
+/** `2026-11-23 06:36:35Z  TenantProvisioned  acme  operation=...`, on one line. */
+const eventLine = ({ time, detailType, tenantId, detail }: EventRow): string =>
+  `${instant(time)}  ${detailType.padEnd(26)} ${(tenantId ?? '-').padEnd(16)} ${gist(detail)
+    .replaceAll(/\s*\n\s*/g, ' ')
+    .slice(0, 200)}`.trimEnd();
 
 export const eventCommand = (): Command => {
   const event = new Command('event').description('what goes over the bus');
@@ -49,28 +74,36 @@ export const eventCommand = (): Command => {
         command: Command,
       ): Promise<void> => {
         const detail = {
-          ...(options.file ? parseDetail(readFileSync(options.file, 'utf8'), `--file ${options.file}`) : {}),
+          ...(options.file ? parseDetail(readDetail(options.file), `--file ${options.file}`) : {}),
           ...(options.detail ? parseDetail(options.detail, '--detail') : {}),
           ...(options.tenant ? { tenantId: options.tenant } : {}),
         };
-        const answer = await call<{ eventId: string }>('POST', '/events', { detailType, detail });
-        console.log(globals(command).output === 'json' ? JSON.stringify(answer) : answer.eventId);
+        const answer = await call<{ eventId: string; operation?: string; refused?: string }>('POST', '/events', {
+          detailType,
+          detail,
+        });
+        console.log(globals(command).output === 'json' ? JSON.stringify(answer, null, 2) : answer.eventId);
+        if (answer.refused) console.error(yellow(`it will be refused: ${answer.refused} (npx tenantry event dead)`));
+        if (answer.operation) console.error(`watch: npx tenantry exec watch ${answer.operation}`);
       },
     );
 
   event
     .command('tail')
     .description('prints events as they come, until Ctrl-C')
-    .option('--after <cursor>', 'start behind this event; 0 is the first', Number)
+    .option('--after <cursor>', 'start behind this event; 0 is the first', wholeNumber(0, Number.MAX_SAFE_INTEGER))
+    .option('--tenant <tenant>', 'only of this tenant')
     .option('--once', 'print what is there and end')
-    .action(async (options: { after?: number; once?: boolean }, command: Command) => {
+    .action(async (options: { after?: number; tenant?: string; once?: boolean }, command: Command) => {
+      process.once('SIGINT', () => process.exit(exitCodes.interrupted));
       const { output } = globals(command);
       let after = options.after ?? (options.once ? 0 : undefined);
       for (;;) {
         const page: { items: EventRow[]; cursor: number } = await call(
           'GET',
-          `/events${query({ after, limit: 100, wait: options.once ? 0 : 20 })}`,
+          `/events${query({ after, tenant: options.tenant, limit: 100, wait: options.once ? 0 : 20 })}`,
         );
+        if (after === undefined) console.error(faint('the newest events, then each as it comes; Ctrl-C ends it'));
         for (const row of page.items) console.log(output === 'json' ? JSON.stringify(row) : eventLine(row));
         if (options.once && page.items.length === 0) return;
         after = page.cursor;
@@ -84,6 +117,7 @@ export const eventCommand = (): Command => {
       const page = await call<{ items: DeadLetter[] }>('GET', '/dead-letters');
       print(globals(command).output, page, page.items, [
         { title: 'message', value: (row) => row.messageId },
+        { title: 'sent', value: (row) => instant(row.sentAt) },
         { title: 'type', value: (row) => row.detailType },
         { title: 'reason', value: (row) => row.reason },
       ]);

@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { call, query } from '../api.ts';
-import { globals, start } from '../options.ts';
+import { globals, printEnd, run, wholeNumber } from '../options.ts';
 import { instant, print, printRecord, printTable } from '../print.ts';
 import { followToEnd, type OperationRecord } from '../progress.ts';
 
@@ -17,9 +17,14 @@ export const execCommand = (): Command => {
     .addOption(
       new Option('--status <status>', 'only these').choices(['running', 'awaiting-approval', 'succeeded', 'failed']),
     )
-    .option('--limit <count>', 'page size', '50')
-    .action(async (options: Record<string, string>, command: Command) => {
-      const page = await call<{ items: OperationRecord[] }>('GET', `/operations${query(options)}`);
+    .option('--limit <count>', 'page size', wholeNumber(1, 500), 50)
+    .option(
+      '--after <cursor>',
+      'start behind this one: the cursor that the page before named',
+      wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    )
+    .action(async (options: Record<string, string | number>, command: Command) => {
+      const page = await call<{ items: OperationRecord[]; next?: string }>('GET', `/operations${query(options)}`);
       print(globals(command).output, page, page.items, [
         { title: 'operation', value: (row) => row.id },
         { title: 'kind', value: (row) => row.kind },
@@ -29,6 +34,7 @@ export const execCommand = (): Command => {
         { title: 'failed in', value: (row) => row.failedStep },
         { title: 'reason', value: (row) => row.reason?.slice(0, 80) },
       ]);
+      if (page.next) console.error(`more: npx tenantry exec list --after ${page.next}`);
     });
 
   exec
@@ -37,7 +43,21 @@ export const execCommand = (): Command => {
     .action(async (id: string, _options: unknown, command: Command) => {
       const operation = await call<OperationRecord>('GET', path(id));
       const { output } = globals(command);
-      printRecord(output, operation as unknown as Record<string, unknown>);
+      printRecord(output, operation, {
+        operation: operation.id,
+        workflow: operation.kind,
+        tenant: operation.tenantId,
+        status: operation.status,
+        'failed in': operation.failedStep,
+        error: operation.error,
+        reason: operation.reason,
+        'asked by': operation.requestedBy,
+        input: JSON.stringify(operation.input),
+        outcome: operation.outcome ? JSON.stringify(operation.outcome) : null,
+        started: instant(operation.startedAt),
+        ended: operation.endedAt && instant(operation.endedAt),
+        execution: operation.executionArn,
+      });
       if (output === 'json') return;
       console.log('');
       printTable(operation.steps ?? [], [
@@ -50,7 +70,10 @@ export const execCommand = (): Command => {
           value: (row) => (row.endedAt ? Date.parse(row.endedAt) - Date.parse(row.startedAt) : null),
           right: true,
         },
-        { title: 'error', value: (row) => row.error },
+        {
+          title: 'error',
+          value: (row) => (row.error ? [row.error, row.detail].filter(Boolean).join(': ').slice(0, 160) : null),
+        },
       ]);
     });
 
@@ -58,12 +81,12 @@ export const execCommand = (): Command => {
     .command('watch <operation>')
     .description('follows an operation to its end')
     .action(async (id: string, _options: unknown, command: Command) => {
-      await followToEnd(id, globals(command).timeout);
+      printEnd(command, await followToEnd(id, globals(command).timeout));
     });
 
   for (const [verb, description] of [
     ['stop', 'stops a running execution'],
-    ['redrive', 'continues a failed execution from the failed state'],
+    ['redrive', 'does the work of a failed operation again, as a new operation'],
     ['approve', 'lets a restore that waits for approval go on'],
     ['reject', 'ends a restore that waits for approval; live rows stay as they are'],
   ] as const)
@@ -73,9 +96,10 @@ export const execCommand = (): Command => {
       .option('--reason <text>', 'kept in the audit')
       .action(async (id: string, options: { reason?: string }, command: Command) => {
         if (verb === 'stop' || verb === 'reject') {
-          await call('POST', `${path(id)}/${verb}`, options);
-          console.error(`${id}: ${verb === 'stop' ? 'stopped' : 'rejected'}`);
-        } else await start(command, 'POST', `${path(id)}/${verb}`, options);
+          const answer = await call('POST', `${path(id)}/${verb}`, options);
+          console.error(`${id}: ${verb === 'stop' ? 'stopped' : 'rejected; live rows stay as they are'}`);
+          if (globals(command).output === 'json') console.log(JSON.stringify(answer, null, 2));
+        } else await run(command, { method: 'POST', path: `${path(id)}/${verb}`, body: options });
       });
 
   return exec;

@@ -1,28 +1,13 @@
 import { Command, Option } from 'commander';
-import { call } from '../api.ts';
+import { call, query } from '../api.ts';
+import { brokenLines, comparisonLines, planLines, type RestoreRecord } from '../comparison.ts';
+import { confirm } from '../confirm.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
-import { collect, globals, start } from '../options.ts';
-import { instant, printRecord, printTable } from '../print.ts';
-
-interface TableDifference {
-  readonly table: string;
-  readonly onlyNow: number;
-  readonly onlyThen: number;
-  readonly changed: number;
-  readonly same: number;
-  readonly samples?: readonly { kind: string; key: Record<string, unknown>; now?: unknown; then?: unknown }[];
-}
-
-export interface RestoreRecord {
-  readonly id: string;
-  readonly tenantId: string;
-  readonly backupId: string;
-  readonly takenAt: string | null;
-  readonly status: string;
-  readonly into: string;
-  readonly undoUntil: string | null;
-  readonly report: { readonly tables: readonly TableDifference[]; readonly warnings?: readonly string[] } | null;
-}
+import { collect, globals, run, start, wholeNumber } from '../options.ts';
+import { faint, instant, print } from '../print.ts';
+import type { Following } from '../progress.ts';
+import { parseRows } from '../rows.ts';
+import { parseTime } from '../times.ts';
 
 interface RestoreOptions {
   readonly at?: string;
@@ -35,100 +20,151 @@ interface RestoreOptions {
   readonly reason?: string;
 }
 
-const parseTime = (text: string): string => {
-  const relative = /^(\d+)\s*(s|m|h|d)\s*ago$/.exec(text);
-  if (relative) {
-    const unit = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }[relative[2] as 's' | 'm' | 'h' | 'd'];
-    return new Date(Date.now() - Number(relative[1]) * unit).toISOString();
-  }
-  const zoned = /(?:Z|[+-]\d\d:?\d\d)$/.test(text) ? text : `${text.replace(' ', 'T')}Z`;
-  const time = new Date(zoned.replace(' ', 'T'));
-  if (Number.isNaN(time.getTime()))
+const path = (id: string): string => `/restores/${encodeURIComponent(id)}`;
+
+/** By its own id or by that of an operation that worked on it. */
+const read = (id: string): Promise<RestoreRecord> => call<RestoreRecord>('GET', path(id));
+
+const showPlan: Following = {
+  onStep: async ({ step, status }, { id }) => {
+    if (step !== 'PlanRestore' || status !== 'succeeded') return;
+    for (const line of planLines(await read(id))) console.error(`        ${line}`);
+  },
+};
+
+const show = (command: Command, restore: RestoreRecord): void => {
+  if (globals(command).output === 'json') console.log(JSON.stringify(restore, null, 2));
+  else for (const line of comparisonLines(restore)) console.log(line);
+  for (const line of brokenLines(restore)) console.error(line);
+};
+
+const nextSteps = ({ id, tenantId, status, undoUntil }: RestoreRecord): string | undefined => {
+  if (status === 'swapped')
+    return `undo until ${instant(undoUntil)}: npx tenantry restore undo ${id}   drop the old rows: npx tenantry restore discard ${id}`;
+  if (status === 'staged' || status === 'compared')
+    return `put it in place: npx tenantry restore swap ${id} --confirm ${tenantId}   drop it: npx tenantry restore discard ${id}`;
+  return undefined;
+};
+
+const printNextSteps = (restore: RestoreRecord): void => {
+  const next = nextSteps(restore);
+  if (next) console.error(next);
+};
+
+const bodyOf = (tenantId: string, options: RestoreOptions): Record<string, unknown> => {
+  const contradiction = (
+    [
+      ['at', 'backup', 'both name an archive'],
+      ['table', 'rows', '--rows names its own table'],
+    ] as const
+  ).find(([one, other]) => options[one] !== undefined && options[other] !== undefined);
+  if (contradiction)
     throw new CommandFailure(
       exitCodes.usage,
-      `--at "${text}" is not a time; use 2026-11-22T10:05:00Z, "2026-11-22 10:05" (taken as UTC) or "2h ago"`,
+      `--${contradiction[0]} and --${contradiction[1]}: ${contradiction[2]}; give one of them`,
     );
-  return time.toISOString();
-};
-
-/** `messages: sent_at >= 2026-01-01` or `messages: key 17, 18` -> the rows member of the restore's input. */
-const parseRows = (text: string): { table: string; where?: string; keys?: (string | number)[] } => {
-  const [, table, rest] = /^\s*([\w."]+)\s*:\s*(.+)$/s.exec(text) ?? [];
-  if (!table || !rest)
-    throw new CommandFailure(
-      exitCodes.usage,
-      `--rows "${text}" names no table; use --rows "messages: sender_id = 7 and sent_at >= 2026-11-01" or --rows "messages: key 17, 18"`,
-    );
-  const keys = /^keys?\s+(.+)$/s.exec(rest.trim())?.[1];
-  if (!keys) return { table, where: rest.trim() };
-  return { table, keys: keys.split(',').map((key) => (/^-?\d+$/.test(key.trim()) ? Number(key) : key.trim())) };
-};
-
-export const printComparison = (restore: RestoreRecord): void => {
-  console.error(
-    `${restore.id}  ${restore.tenantId}  archive ${restore.backupId} of ${instant(restore.takenAt)}  ${restore.status}`,
-  );
-  for (const warning of restore.report?.warnings ?? []) console.error(`  note: ${warning}`);
-  printTable(restore.report?.tables ?? [], [
-    { title: 'table', value: (row) => row.table },
-    { title: 'only now', value: (row) => row.onlyNow, right: true },
-    { title: 'only then', value: (row) => row.onlyThen, right: true },
-    { title: 'changed', value: (row) => row.changed, right: true },
-    { title: 'same', value: (row) => row.same, right: true },
-  ]);
-  for (const table of restore.report?.tables ?? [])
-    for (const sample of (table.samples ?? []).slice(0, 5))
-      console.log(
-        `  ${table.table}  ${sample.kind}  ${JSON.stringify(sample.key)}${sample.then ? `  then ${JSON.stringify(sample.then)}` : ''}${sample.now ? `  now ${JSON.stringify(sample.now)}` : ''}`.slice(
-          0,
-          240,
-        ),
-      );
-};
-
-/** Shows a restore, asked for by its id or by the operation that made it. */
-const show = async (command: Command, id: string): Promise<RestoreRecord> => {
-  const restore = await call<RestoreRecord>('GET', `/restores/${encodeURIComponent(id)}`);
-  if (globals(command).output === 'json') printRecord('json', restore as unknown as Record<string, unknown>);
-  else printComparison(restore);
-  return restore;
-};
-
-const nextSteps = (id: string, tenantId: string, into: string): string =>
-  into === 'in-place'
-    ? `undo: npx tenantry restore undo ${id}`
-    : `put it in place: npx tenantry restore swap ${id} --confirm ${tenantId}   drop it: npx tenantry restore discard ${id}`;
-
-const runRestore = async (tenantId: string, options: RestoreOptions, command: Command): Promise<void> => {
-  if (options.confirm !== undefined && options.confirm !== tenantId)
-    throw new CommandFailure(
-      exitCodes.refused,
-      `--confirm is "${options.confirm}", the tenant is "${tenantId}": give the same name, nothing was changed`,
-    );
-  const operation = await start(command, 'POST', '/restores', {
+  return {
     tenantId,
     into: options.into,
-    ...(options.at ? { asOf: parseTime(options.at) } : {}),
-    ...(options.backup ? { backupId: options.backup } : {}),
+    ...(options.at === undefined ? {} : { asOf: parseTime(options.at, new Date()) }),
+    ...(options.backup === undefined ? {} : { backupId: options.backup }),
     ...(options.table ? { tables: options.table } : {}),
-    ...(options.rows ? { rows: parseRows(options.rows) } : {}),
+    ...(options.rows === undefined ? {} : { rows: parseRows(options.rows) }),
     ...(options.dryRun ? { dryRun: true } : {}),
     ...(options.reason ? { reason: options.reason } : {}),
     approval: options.confirm === tenantId ? 'given' : 'required',
-  });
-  if (!operation || operation.status === 'failed') return;
-  const { id } = await show(command, operation.id);
-  if (operation.status === 'succeeded' && !options.dryRun) console.error(nextSteps(id, tenantId, options.into));
+  };
 };
+
+const runRestore = async (tenantId: string, options: RestoreOptions, command: Command): Promise<void> => {
+  const body = bodyOf(tenantId, options);
+  if (options.confirm !== undefined)
+    await confirm({ given: options.confirm, tenantId, effect: `changes live rows of ${tenantId}` });
+  const operation = await start(command, { method: 'POST', path: '/restores', body }, showPlan);
+  if (!operation || operation.status === 'failed') return;
+  const restore = await read(operation.id);
+  show(command, restore);
+  if (operation.status === 'succeeded') printNextSteps(restore);
+};
+
+const restoreStatuses = 'planned staged compared awaiting-approval swapped previewed undone discarded failed'.split(
+  ' ',
+);
+
+const listCommand = new Command('list')
+  .description('restores, newest first')
+  .option('--tenant <tenant>', 'only of this tenant')
+  .addOption(new Option('--status <status>', 'only these').choices(restoreStatuses))
+  .option('--limit <count>', 'page size', wholeNumber(1, 500), 50)
+  .action(async (options: { tenant?: string; status?: string; limit: number }, command: Command) => {
+    const page = await call<{ items: RestoreRecord[] }>('GET', `/restores${query(options)}`);
+    print(globals(command).output, page, page.items, [
+      { title: 'restore', value: (row) => row.id },
+      { title: 'tenant', value: (row) => row.tenantId },
+      { title: 'status', value: (row) => row.status },
+      { title: 'archive of', value: (row) => instant(row.takenAt) },
+      { title: 'begun', value: (row) => instant(row.createdAt) },
+      { title: 'tables', value: (row) => row.tables.length, right: true },
+      { title: 'undo until', value: (row) => (row.status === 'swapped' ? instant(row.undoUntil) : null) },
+      { title: 'reason', value: (row) => row.failure ?? row.reason },
+    ]);
+  });
+
+const compareCommand = new Command('compare')
+  .argument('<restore>', 'id of the restore or of its operation')
+  .description('what differs between now and then, with samples')
+  .action(async (id: string, _options: unknown, command: Command) => {
+    const restore = await read(id);
+    for (const line of [...planLines(restore), `status ${restore.status}`]) console.error(faint(line));
+    show(command, restore);
+    printNextSteps(restore);
+  });
+
+const swapCommand = new Command('swap')
+  .argument('<restore>', 'id of the restore or of its operation')
+  .description('puts a side-by-side copy in place of the live rows')
+  .option('--confirm <tenant>', 'the name of the tenant: its live rows will change')
+  .option('--reason <text>', 'kept in the audit')
+  .action(async (id: string, options: { confirm?: string; reason?: string }, command: Command) => {
+    const { id: restoreId, tenantId, tables } = await read(id);
+    await confirm({
+      given: options.confirm,
+      tenantId,
+      effect: `replaces live rows of ${tenantId} in ${tables.join(', ')}`,
+    });
+    const { reason } = options;
+    const operation = await run(command, { method: 'POST', path: `${path(restoreId)}/swap`, body: { reason } });
+    if (operation?.status === 'succeeded') printNextSteps(await read(restoreId));
+  });
+
+const undoCommand = new Command('undo')
+  .argument('<restore>', 'id of the restore or of its operation')
+  .description('brings back the rows that a restore replaced')
+  .option('--force', 'also where users changed the restored rows since; their changes are lost')
+  .option('--reason <text>', 'kept in the audit')
+  .action(async (id: string, options: { force?: boolean; reason?: string }, command: Command) => {
+    await run(command, { method: 'POST', path: `${path(id)}/undo`, body: options });
+  });
+
+const discardCommand = new Command('discard')
+  .argument('<restore>', 'id of the restore or of its operation')
+  .description('drops a copy that was loaded side by side')
+  .option('--reason <text>', 'kept in the audit')
+  .action(async (id: string, options: { reason?: string }, command: Command) => {
+    await run(command, { method: 'POST', path: `${path(id)}/discard`, body: options });
+  });
 
 export const restoreCommand = (): Command => {
   const restore = new Command('restore')
     .description('brings back a tenant, some tables or some rows; side by side unless told otherwise')
     .argument('<tenant>')
-    .option('--at <time>', 'the newest archive at or before this time: 2026-11-22T10:05:00Z, "2h ago"')
-    .option('--backup <id>', 'exactly this archive')
+    .option('--at <time>', 'the newest archive at or before: 2026-11-22T10:05:00Z, "yesterday 10:05" (UTC), "2h ago"')
+    .option('--backup <id>', 'exactly this archive; without --at and --backup it is the newest')
     .option('--table <name>', 'only this table; may be given again', collect)
-    .option('--rows <predicate>', 'only these rows: "messages: sender_id = 7" or "messages: key 17, 18"')
+    .option(
+      '--rows <predicate>',
+      'only these rows: "messages: sender_id = 7", "messages: key 17, 18", "reactions: key (3, 6, tada)"',
+    )
     .addOption(
       new Option('--into <place>', 'copy: side by side, live rows untouched; in-place: after approval')
         .choices(['copy', 'in-place'])
@@ -138,40 +174,7 @@ export const restoreCommand = (): Command => {
     .option('--confirm <tenant>', 'approves an in-place restore beforehand: the name again')
     .option('--reason <text>', 'kept in the audit')
     .action(runRestore);
-
-  restore
-    .command('compare <restore>')
-    .description('what differs between now and then, with samples')
-    .action(async (id: string, _options: unknown, command: Command) => {
-      await show(command, id);
-    });
-
-  restore
-    .command('swap <restore>')
-    .description('puts a side-by-side copy in place of the live rows')
-    .requiredOption('--confirm <tenant>', 'the tenant: its live rows will change')
-    .option('--reason <text>', 'kept in the audit')
-    .action(async (id: string, options: { confirm: string; reason?: string }, command: Command) => {
-      const operation = await start(command, 'POST', `/restores/${encodeURIComponent(id)}/swap`, options);
-      if (operation?.status === 'succeeded') console.error(nextSteps(id, options.confirm, 'in-place'));
-    });
-
-  restore
-    .command('undo <restore>')
-    .description('brings back the rows that a restore replaced')
-    .option('--force', 'also where users changed the restored rows since')
-    .option('--reason <text>', 'kept in the audit')
-    .action(async (id: string, options: { force?: boolean; reason?: string }, command: Command) => {
-      await start(command, 'POST', `/restores/${encodeURIComponent(id)}/undo`, options);
-    });
-
-  restore
-    .command('discard <restore>')
-    .description('drops a copy, or the rows kept for undo')
-    .option('--reason <text>', 'kept in the audit')
-    .action(async (id: string, options: { reason?: string }, command: Command) => {
-      await start(command, 'POST', `/restores/${encodeURIComponent(id)}/discard`, options);
-    });
-
+  for (const command of [listCommand, compareCommand, swapCommand, undoCommand, discardCommand])
+    restore.addCommand(command);
   return restore;
 };

@@ -1,7 +1,8 @@
 import { Command, Option } from 'commander';
 import { call, query } from '../api.ts';
-import { CommandFailure, exitCodes } from '../exit-codes.ts';
-import { globals, start } from '../options.ts';
+import { confirm } from '../confirm.ts';
+import { connectedCloud, localUrl } from '../connection.ts';
+import { globals, run, wholeNumber } from '../options.ts';
 import { instant, print, printRecord } from '../print.ts';
 
 interface TenantRow {
@@ -15,16 +16,63 @@ interface TenantRow {
   readonly createdAt: string;
 }
 
+interface TenantRecord extends TenantRow {
+  readonly adminEmail: string | null;
+  readonly customDomain: string | null;
+  readonly reservedUntil: string | null;
+  readonly changedBy: string | null;
+  readonly url: string;
+  readonly placement: { readonly cell: string; readonly region: string; readonly database: string } | null;
+  readonly busyWith: string | null;
+  readonly lastBackup: {
+    readonly id: string;
+    readonly takenAt: string;
+    readonly kind: string;
+    readonly rows: number;
+  } | null;
+}
+
+/** As the API answers it, with the URL at which this laptop serves it. */
+const read = async (id: string): Promise<TenantRecord> => {
+  const tenant = await call<TenantRecord>('GET', `/tenants/${encodeURIComponent(id)}`);
+  return { ...tenant, url: localUrl(tenant.url, connectedCloud().port) };
+};
+
+const describe = (tenant: TenantRecord): Record<string, string | null> => {
+  const { id, status, placement, lastBackup, reservedUntil } = tenant;
+  return {
+    tenant: tenant.name ? `${id} (${tenant.name})` : id,
+    status: reservedUntil ? `${status}, its name is free again at ${instant(reservedUntil)}` : status,
+    plan: `${tenant.plan}, ${tenant.tier} tier, ${tenant.isolation}`,
+    url: status === 'active' ? tenant.url : null,
+    'custom domain': tenant.customDomain,
+    admin: tenant.adminEmail,
+    placement: placement && `cell ${placement.cell} (${placement.region}), database ${placement.database}`,
+    'last backup': lastBackup
+      ? `${lastBackup.id} of ${instant(lastBackup.takenAt)}, ${lastBackup.kind}, ${lastBackup.rows} rows`
+      : status === 'active'
+        ? `none yet: npx tenantry backup create ${id}`
+        : null,
+    'busy with': tenant.busyWith,
+    created: instant(tenant.createdAt),
+    'changed by': tenant.changedBy,
+  };
+};
+
 export const tenantCommand = (): Command => {
   const tenant = new Command('tenant').description('the customers');
 
   tenant
     .command('list')
     .description('all tenants')
-    .option('--status <status>', 'only these: active, provisioning, suspended, deprovisioning, failed')
-    .option('--limit <count>', 'page size', '100')
+    .addOption(
+      new Option('--status <status>', 'only these').choices(
+        'provisioning active suspended deprovisioning deprovisioned failed'.split(' '),
+      ),
+    )
+    .option('--limit <count>', 'page size', wholeNumber(1, 500), 100)
     .option('--after <tenant>', 'start behind this tenant')
-    .action(async (options: { status?: string; limit: string; after?: string }, command: Command) => {
+    .action(async (options: { status?: string; limit: number; after?: string }, command: Command) => {
       const page = await call<{ items: TenantRow[]; next?: string }>('GET', `/tenants${query(options)}`);
       print(globals(command).output, page, page.items, [
         { title: 'tenant', value: (row) => row.id },
@@ -41,8 +89,8 @@ export const tenantCommand = (): Command => {
     .command('get <tenant>')
     .description('one tenant: placement, route, last backup')
     .action(async (id: string, _options: unknown, command: Command) => {
-      const record = await call<Record<string, unknown>>('GET', `/tenants/${encodeURIComponent(id)}`);
-      printRecord(globals(command).output, record);
+      const tenant = await read(id);
+      printRecord(globals(command).output, tenant, describe(tenant));
     });
 
   tenant
@@ -57,24 +105,27 @@ export const tenantCommand = (): Command => {
     .option('--custom-domain <domain>', 'a domain of its own')
     .option('--region <region>', 'where its data has to stay')
     .action(async (tenantId: string, options: Record<string, string>, command: Command) => {
-      await start(command, 'POST', '/tenants', { tenantId, ...options });
+      const operation = await run(command, { method: 'POST', path: '/tenants', body: { tenantId, ...options } });
+      if (operation?.status === 'succeeded') console.error(`${tenantId} is at ${(await read(tenantId)).url}`);
     });
 
   tenant
     .command('delete <tenant>')
     .description('takes a tenant off: final archive, grace period, rows removed')
-    .requiredOption('--confirm <tenant>', 'the name again: its rows will be deleted')
-    .option('--grace-seconds <seconds>', 'wait between the final archive and the deletion', Number)
+    .option('--confirm <tenant>', 'the name again: its rows will be deleted')
+    .option('--grace-seconds <seconds>', 'wait between the final archive and the deletion', wholeNumber(0, 2_592_000))
     .option('--reason <text>', 'kept in the audit')
     .action(
-      async (id: string, options: { confirm: string; graceSeconds?: number; reason?: string }, command: Command) => {
-        if (options.confirm !== id)
-          throw new CommandFailure(
-            exitCodes.refused,
-            `--confirm is "${options.confirm}", the tenant is "${id}": give the same name, nothing was changed`,
-          );
+      async (id: string, options: { confirm?: string; graceSeconds?: number; reason?: string }, command: Command) => {
+        await read(id);
+        await confirm({
+          given: options.confirm,
+          tenantId: id,
+          effect: `takes a final archive of ${id} and deletes its rows`,
+        });
         const { graceSeconds, reason } = options;
-        await start(command, 'DELETE', `/tenants/${encodeURIComponent(id)}${query({ graceSeconds, reason })}`);
+        const path = `/tenants/${encodeURIComponent(id)}${query({ graceSeconds, reason })}`;
+        await run(command, { method: 'DELETE', path });
       },
     );
 

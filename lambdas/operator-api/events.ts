@@ -21,9 +21,11 @@ const publishBody = z.object({ detailType: z.string().min(1).max(128), detail: z
 /** A reader waits at most this long for an event that is there: four cheap index look-ups a second and reader. */
 const pollMillis = 250;
 
-const read = (world: World, query: z.output<typeof listQuery>): Promise<RecordedEvent[]> =>
+const read = async (world: World, query: z.output<typeof listQuery>): Promise<RecordedEvent[]> =>
   query.after === undefined
-    ? world.registry.events.latest(query.limit)
+    ? (await world.registry.events.latest(query.limit)).filter(
+        ({ tenantId }) => query.tenant === undefined || tenantId === query.tenant,
+      )
     : world.registry.events.list({ after: query.after, limit: query.limit, tenantId: query.tenant });
 
 const awaitEvents = async (world: World, query: z.output<typeof listQuery>): Promise<RecordedEvent[]> => {

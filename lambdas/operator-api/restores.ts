@@ -11,9 +11,18 @@ import { startWorkflow } from './submit.ts';
 
 const listQuery = z.object({ tenant: z.string().optional(), status: z.enum(restoreStatuses).optional(), limit });
 
+/** Of an operation that ended, and whose restore is in the hands of a later one: a swap of a copy, for example. */
+const ofOutcome = async (registry: World['registry'], operation: string): Promise<Restore | undefined> => {
+  const named = z.object({ restoreId: z.string() }).safeParse((await registry.operations.get(operation))?.outcome);
+  return named.success ? registry.restores.get(named.data.restoreId) : undefined;
+};
+
 /** By its own id or by that of the operation that planned it, which is what the 202 answer gave. */
 const find = async ({ registry }: World, id: string): Promise<Restore> => {
-  const restore = (await registry.restores.get(id)) ?? (await registry.restores.ofOperation(id))[0];
+  const restore =
+    (await registry.restores.get(id)) ??
+    (await registry.restores.ofOperation(id))[0] ??
+    (await ofOutcome(registry, id));
   if (!restore) throw new Problem(404, 'restore-not-found', `restore ${id} is unknown; check the id`);
   return restore;
 };
@@ -24,11 +33,22 @@ const actions = {
   discard: { from: ['planned', 'staged', 'compared', 'failed'], input: { action: 'discard' } },
 } as const satisfies Record<string, { from: readonly Restore['status'][]; input: object }>;
 
+const actionBody = z.object({
+  reason: z.string().max(1_000).optional(),
+  /** For undo: overwrites what was written since. */
+  force: z.boolean().optional(),
+});
+
 const act = async (context: ApiContext, verb: keyof typeof actions): Promise<Response> => {
   const restore = await find(context.get('world'), context.req.param('id') ?? '');
-  const { reason } = await bodyOf(context, z.object({ reason: z.string().max(1_000).optional() }));
+  const { reason, force } = await bodyOf(context, actionBody);
   const { from, input } = actions[verb];
-  const change = { action: `restore.${verb}`, tenantId: restore.tenantId, reason, detail: { restoreId: restore.id } };
+  const change = {
+    action: `restore.${verb}`,
+    tenantId: restore.tenantId,
+    reason,
+    detail: { restoreId: restore.id, ...(force ? { force } : {}) },
+  };
   const { operation } = await audited(context, change, (actor) => {
     if (!(from as readonly string[]).includes(restore.status))
       throw new Problem(
@@ -48,6 +68,7 @@ const act = async (context: ApiContext, verb: keyof typeof actions): Promise<Res
         restoreId: restore.id,
         requestedBy: actor,
         ...(reason === undefined ? {} : { reason }),
+        ...(verb === 'undo' && force ? { force } : {}),
       },
     });
   });
