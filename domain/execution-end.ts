@@ -99,30 +99,39 @@ const endOf = ({ status, error, cause = '', seconds }: ExecutionEnd): { error: s
   }
 };
 
-/**
- * What to record of an operation that no step of it could close: the step that ran last, and why it went no further. Where a
- * compensation failed for good the reason tells first what it was to clear up after.
- */
+/** Attempts that failed for good: no later attempt of the same step succeeded. */
+const failedForGood = (steps: readonly StepAttempt[]): StepAttempt[] =>
+  steps.filter(
+    ({ step, status }, index) =>
+      status === 'failed' && !steps.slice(index).some((later) => later.step === step && later.status === 'succeeded'),
+  );
+
+/** An execution fails without having closed its operation only where its compensation failed: tells after what, and with what. */
+const withCompensation = (reason: string, steps: readonly StepAttempt[]): string => {
+  const failed = failedForGood(steps);
+  const last = failed.at(-1);
+  if (last === undefined) return reason;
+  const journalled = (last.detail ?? '') !== '' && reason.includes(last.detail!);
+  const first = journalled ? failed.findLast(({ step }) => step !== last.step) : last;
+  if (first === undefined) return reason;
+  const clearing = journalled ? `${last.step}, which clears up,` : 'clearing up';
+  return `${first.step} failed: ${first.detail ?? first.error}; then ${clearing} failed for good: ${reason}`;
+};
+
+/** What to record of an operation that no step of it could close: the step that ran or failed last, and why it ended. */
 export const describeEnd = (
   end: ExecutionEnd,
   steps: readonly StepAttempt[],
   parent: string | null = null,
 ): z.infer<typeof failedSchema> => {
-  const last = steps.findLast(({ status }) => status === 'running') ?? steps.at(-1);
-  const failedStep = last?.step ?? '(not started)';
-  const told = endOf(end);
-  const reason =
-    end.status === 'ABORTED' && !end.cause && parent !== null
-      ? `stopped together with operation ${parent}`
-      : told.reason;
-  const before = steps.findLast(({ status, step }) => status === 'failed' && step !== failedStep);
-  const isCompensation = end.status === 'FAILED' && before !== undefined && last?.status !== 'succeeded';
+  const running = steps.findLast(({ status }) => status === 'running');
+  const failedStep = (running ?? failedForGood(steps).at(-1) ?? steps.at(-1))?.step ?? '(not started)';
+  const { error, reason } = endOf(end);
+  const isNested = end.status === 'ABORTED' && !end.cause && parent !== null;
+  const told = isNested ? `stopped together with operation ${parent}` : reason;
   return {
-    reason: (isCompensation
-      ? `${before.step} failed: ${before.detail ?? before.error}; then ${failedStep}, which clears up, failed for good: ${reason}`
-      : reason
-    ).slice(0, 2_000),
+    reason: (end.status === 'FAILED' ? withCompensation(told, steps) : told).slice(0, 2_000),
     failedStep,
-    error: told.error,
+    error,
   };
 };
