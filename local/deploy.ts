@@ -1,18 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import {
-  CreateEventBusCommand,
-  EventBridgeClient,
-  PutRuleCommand,
-  PutTargetsCommand,
-} from '@aws-sdk/client-eventbridge';
-import {
-  CreateEventSourceMappingCommand,
-  InvokeCommand,
-  LambdaClient,
-  ListEventSourceMappingsCommand,
-} from '@aws-sdk/client-lambda';
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import {
   CreateBucketCommand,
   PutBucketEncryptionCommand,
@@ -21,7 +11,7 @@ import {
   PutPublicAccessBlockCommand,
   S3Client,
 } from '@aws-sdk/client-s3';
-import { CreateScheduleCommand, SchedulerClient, UpdateScheduleCommand } from '@aws-sdk/client-scheduler';
+import { SchedulerClient } from '@aws-sdk/client-scheduler';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import {
   CreateStateMachineCommand,
@@ -29,64 +19,23 @@ import {
   SFNClient,
   UpdateStateMachineCommand,
 } from '@aws-sdk/client-sfn';
-import { CreateQueueCommand, SQSClient } from '@aws-sdk/client-sqs';
+import { SQSClient } from '@aws-sdk/client-sqs';
 import {
   allFunctions,
   appSchemaPrefix,
   busName,
   type Environment,
-  endPattern,
   environmentOf,
   functionName,
-  intakeVisibilitySeconds,
-  journalPattern,
-  maxReceives,
-  reapSchedule,
-  requestPattern,
 } from '../domain/deployment.ts';
-import { plans } from '../domain/plans.ts';
 import { type FunctionName, machineName, nestedWorkflows, type WorkflowName, workflows } from '../domain/workflows.ts';
-
-/** Where the laptop cloud is reached and what it gives a deployment, as an AWS account would. */
-export interface Target {
-  readonly endpoint: string;
-  readonly region: string;
-  readonly accountId: string;
-  readonly credentials: { readonly accessKeyId: string; readonly secretAccessKey: string };
-  readonly postgres: {
-    readonly host: string;
-    readonly port: number;
-    readonly username: string;
-    readonly password: string;
-  };
-  /** Registers a bundled handler; the one call for which AWS wants a zip file and the laptop a path. */
-  readonly defineFunction: (definition: {
-    readonly name: string;
-    readonly file: string;
-    readonly timeout: number;
-    readonly memory: number;
-    readonly environment: Readonly<Record<string, string>>;
-  }) => void;
-  /** Entry path -> bundled file. */
-  readonly bundles: ReadonlyMap<string, string>;
-  /** Root of the project: state-machines/ and sample-app/schema/ are read from there. */
-  readonly root: string;
-}
+import { createBus, createQueues, mapQueues } from './deploy/events.ts';
+import { createSchedules } from './deploy/schedules.ts';
+import { ensure, machinePrefix, type Target } from './deploy/target.ts';
 
 const archiveBucket = 'tenantry-archive';
 const cell = 'local-1';
 const secretPrefix = `tenantry/${cell}`;
-
-const isNamed = (error: unknown, ...names: string[]): boolean => error instanceof Error && names.includes(error.name);
-
-/** Creates, or leaves what a former start created: every start deploys, as every `cdk deploy` does. */
-const ensure = async (create: () => Promise<unknown>, ...existing: string[]): Promise<void> => {
-  try {
-    await create();
-  } catch (error) {
-    if (!isNamed(error, ...existing)) throw error;
-  }
-};
 
 const pascal = (kebab: string): string =>
   kebab.replaceAll(/(?:^|-)([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -146,77 +95,6 @@ const createBucket = async (s3: S3Client, root: string): Promise<void> => {
     );
 };
 
-/** ARNs of the queues behind the rules. */
-interface Queues {
-  readonly intake: string;
-  readonly journal: string;
-  readonly ends: string;
-}
-
-const createQueues = async (sqs: SQSClient, target: Target): Promise<Queues & { deadLetterUrl: string }> => {
-  const arn = (name: string): string => `arn:aws:sqs:${target.region}:${target.accountId}:${name}`;
-  const { QueueUrl: deadLetterUrl } = await sqs.send(
-    new CreateQueueCommand({ QueueName: 'tenantry-dead-letters', Attributes: { MessageRetentionPeriod: '1209600' } }),
-  );
-  const create = (name: string): Promise<unknown> =>
-    sqs.send(
-      new CreateQueueCommand({
-        QueueName: name,
-        Attributes: {
-          VisibilityTimeout: String(intakeVisibilitySeconds),
-          RedrivePolicy: JSON.stringify({
-            deadLetterTargetArn: arn('tenantry-dead-letters'),
-            maxReceiveCount: maxReceives,
-          }),
-        },
-      }),
-    );
-  await Promise.all(['tenantry-intake', 'tenantry-journal', 'tenantry-ends'].map(create));
-  return {
-    intake: arn('tenantry-intake'),
-    journal: arn('tenantry-journal'),
-    ends: arn('tenantry-ends'),
-    deadLetterUrl: deadLetterUrl!,
-  };
-};
-
-const machinePrefix = ({ region, accountId }: Target): string =>
-  `arn:aws:states:${region}:${accountId}:stateMachine:tenantry-`;
-
-const createBus = async (events: EventBridgeClient, queues: Queues, target: Target): Promise<void> => {
-  await ensure(() => events.send(new CreateEventBusCommand({ Name: busName })), 'ResourceAlreadyExistsException');
-  for (const [bus, rule, pattern, queue] of [
-    [busName, 'requests', requestPattern, queues.intake],
-    [busName, 'journal', journalPattern, queues.journal],
-    ['default', 'tenantry-ends', endPattern(machinePrefix(target)), queues.ends],
-  ] as const) {
-    await events.send(new PutRuleCommand({ Name: rule, EventBusName: bus, EventPattern: JSON.stringify(pattern) }));
-    await events.send(new PutTargetsCommand({ Rule: rule, EventBusName: bus, Targets: [{ Id: 'queue', Arn: queue }] }));
-  }
-};
-
-const mapQueues = async (lambda: LambdaClient, queues: Queues): Promise<void> => {
-  for (const [queue, name, batch] of [
-    [queues.intake, 'StartWorkflow', 10],
-    [queues.journal, 'RecordEvent', 10],
-    [queues.ends, 'CloseOperation', 10],
-  ] as const) {
-    const { EventSourceMappings = [] } = await lambda.send(
-      new ListEventSourceMappingsCommand({ EventSourceArn: queue }),
-    );
-    if (EventSourceMappings.length > 0) continue;
-    await lambda.send(
-      new CreateEventSourceMappingCommand({
-        EventSourceArn: queue,
-        FunctionName: functionName(name),
-        BatchSize: batch,
-        FunctionResponseTypes: ['ReportBatchItemFailures'],
-        ScalingConfig: { MaximumConcurrency: 2 },
-      }),
-    );
-  }
-};
-
 const deployMachines = async (states: SFNClient, target: Target): Promise<void> => {
   const machineArn = (workflow: WorkflowName): string =>
     `arn:aws:states:${target.region}:${target.accountId}:stateMachine:${machineName(workflow)}`;
@@ -241,34 +119,6 @@ const deployMachines = async (states: SFNClient, target: Target): Promise<void> 
     if (existing.has(stateMachineArn))
       await states.send(new UpdateStateMachineCommand({ stateMachineArn, definition, roleArn }));
     else await states.send(new CreateStateMachineCommand({ name: machineName(workflow), definition, roleArn }));
-  }
-};
-
-const createSchedules = async (scheduler: SchedulerClient, target: Target): Promise<void> => {
-  const roleArn = `arn:aws:iam::${target.accountId}:role/tenantry-scheduler`;
-  const fleet = `arn:aws:states:${target.region}:${target.accountId}:stateMachine:${machineName('back-up-fleet')}`;
-  const reaper = `arn:aws:lambda:${target.region}:${target.accountId}:function:${functionName('ReapLeases')}`;
-  const schedules = [
-    ...Object.entries(plans).map(([plan, { backupSchedule }]) => ({
-      name: `tenantry-back-up-${plan}`,
-      expression: backupSchedule as string,
-      target: { Arn: fleet, RoleArn: roleArn, Input: JSON.stringify({ plan }) },
-    })),
-    { name: 'tenantry-reap-leases', expression: reapSchedule, target: { Arn: reaper, RoleArn: roleArn, Input: '{}' } },
-  ];
-  for (const { name, expression, target: Target } of schedules) {
-    const schedule = {
-      Name: name,
-      ScheduleExpression: expression,
-      FlexibleTimeWindow: { Mode: 'OFF' as const },
-      Target,
-    };
-    try {
-      await scheduler.send(new UpdateScheduleCommand(schedule));
-    } catch (error) {
-      if (!isNamed(error, 'ResourceNotFoundException')) throw error;
-      await scheduler.send(new CreateScheduleCommand(schedule));
-    }
   }
 };
 
