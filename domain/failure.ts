@@ -12,7 +12,13 @@ export const failureSchema = z.object({
 export type Failure = z.infer<typeof failureSchema>;
 
 /** What compensating steps answer and result events carry. */
-export const failedSchema = z.object({ reason: z.string(), failedStep: z.string(), error: z.string() });
+export const failedSchema = z.object({
+  reason: z.string(),
+  failedStep: z.string(),
+  error: z.string(),
+  /** Outcome of an operation that had committed when its answer was lost: it has not failed, and the machine announces this. */
+  stands: z.record(z.string(), z.unknown()).optional(),
+});
 
 const causeSchema = z.union([
   z.object({ errorMessage: z.string(), errorType: z.string().optional() }),

@@ -1,4 +1,5 @@
 import type { ClientBase } from 'pg';
+import { StepFailure } from '../../domain/errors.ts';
 import { leavesOf } from '../../domain/scope.ts';
 import { readScope } from '../catalog/read-scope.ts';
 import { identPath } from '../postgres/identifier.ts';
@@ -65,13 +66,7 @@ export const countTenantRows = (client: ClientBase, tenantId: string): Promise<R
     return left;
   });
 
-/**
- * Deletes every row of the tenant in its pooled database, its own row in `tenantry.tenants` last, and answers how many rows of
- * the app this call deleted. Safe to repeat: without that row there is nothing left to do. StaleOperation when a newer
- * operation was here. Tables go in reverse order of their foreign keys.
- */
-export const releaseTenant = async (client: ClientBase, request: ReleaseRequest): Promise<number> => {
-  if (!(await findTenant(client, request.tenantId))) return 0;
+const releaseRows = async (client: ClientBase, request: ReleaseRequest): Promise<number> => {
   await putUpFence(client, request);
   const { tables } = await readScope(client);
   const batch = request.batch ?? 10_000;
@@ -87,4 +82,21 @@ export const releaseTenant = async (client: ClientBase, request: ReleaseRequest)
     await client.query('DELETE FROM tenantry.tenants WHERE tenant_id = $1', [request.tenantId]);
   });
   return deleted;
+};
+
+/**
+ * Deletes every row of the tenant in its pooled database, its own row in `tenantry.tenants` last, and answers how many rows of
+ * the app this call deleted. Safe to repeat: without that row there is nothing left to do. StaleOperation when a newer
+ * operation was here. Tables go in reverse order of their foreign keys.
+ */
+export const releaseTenant = async (client: ClientBase, request: ReleaseRequest): Promise<number> => {
+  const isGone = async (): Promise<boolean> => (await findTenant(client, request.tenantId)) === undefined;
+  if (await isGone()) return 0;
+  try {
+    return await releaseRows(client, request);
+  } catch (error) {
+    // Another attempt of this step was at work as well and came first: nothing is left to do.
+    if (error instanceof StepFailure && error.name === 'StaleOperation' && (await isGone())) return 0;
+    throw error;
+  }
 };

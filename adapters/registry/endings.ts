@@ -1,8 +1,49 @@
+import { StepFailure } from '../../domain/errors.ts';
 import type { OperationFailure } from './operations.ts';
 import type { Registry, RegistryParts } from './registry.ts';
 
 /** An operation that ends badly, and the tenant it was for. */
 export type Ending = Omit<OperationFailure, 'kind'> & { readonly operation: string };
+
+/** Outcome of the operation when it has succeeded and `error` is the refusal that follows from it; else throws the error. */
+const outcomeBehind = async (registry: Registry, operation: string, error: unknown): Promise<unknown> => {
+  if (!(error instanceof StepFailure) || error.name !== 'StaleOperation') throw error;
+  const known = await registry.operations.get(operation);
+  if (known?.status !== 'succeeded') throw error;
+  return known.outcome;
+};
+
+/**
+ * Runs the commit of an operation, whose outcome it records as it answers it. Where another attempt has committed, before or
+ * meanwhile, the recorded outcome is the answer: an error would make the machine compensate for what stands.
+ */
+export const commitOnce = async <Outcome>(
+  registry: Registry,
+  operation: string,
+  commit: () => Promise<Outcome>,
+): Promise<Outcome> => {
+  const known = await registry.operations.get(operation);
+  if (known?.status === 'succeeded') return known.outcome as Outcome;
+  try {
+    return await commit();
+  } catch (error) {
+    return (await outcomeBehind(registry, operation, error)) as Outcome;
+  }
+};
+
+/** Ends an operation badly, or answers as `stands` the outcome of one that had succeeded before anybody heard of it. */
+export const endUnlessDone = async (
+  registry: Registry,
+  operation: string,
+  end: () => Promise<void>,
+): Promise<{ stands?: Record<string, unknown> }> => {
+  try {
+    await end();
+    return {};
+  } catch (error) {
+    return { stands: ((await outcomeBehind(registry, operation, error)) ?? {}) as Record<string, unknown> };
+  }
+};
 
 /** What becomes of the tenant of a signup that failed; inside the transaction that ends the operation. */
 export const settleProvisioning = async (

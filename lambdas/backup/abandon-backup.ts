@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { endUnlessDone } from '../../adapters/registry/endings.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
 
@@ -12,7 +13,10 @@ const contract = {
     holder: z.string().optional(),
     closes: z.boolean().default(false),
   }),
-  output: failedSchema,
+  output: failedSchema.extend({
+    /** Backups of these tenants that were sealed before: they stay. */
+    sealed: z.int().nonnegative(),
+  }),
 };
 
 /**
@@ -22,23 +26,19 @@ const contract = {
  */
 export const handler = step('AbandonBackup', contract, async (input, world) => {
   const { operation, execution, failure, closes } = input;
-  const failed = describeFailure(failure);
+  const failed = { ...describeFailure(failure), sealed: 0 };
   const tenantIds = input.tenantIds.filter((id) => typeof id === 'string');
   for (const backup of await world.registry.backups.ofOperation(operation)) {
     if (!tenantIds.includes(backup.tenantId)) continue;
     if (await world.registry.backups.fail(backup.id, failed.reason))
       await world.archive.remove(backup.tenantId, backup.id);
+    else failed.sealed += 1;
   }
   if (input.holder === undefined)
     for (const tenantId of tenantIds) await world.registry.leases.release({ tenantId, holder: operation });
-  if (closes) {
-    const tenantId = tenantIds.length === 1 ? tenantIds[0] : undefined;
-    await world.registry.operations.fail(operation, {
-      ...failed,
-      kind: 'back-up-tenant',
-      tenantId,
-      executionArn: execution,
-    });
-  }
-  return failed;
+  if (!closes) return failed;
+  const tenantId = tenantIds.length === 1 ? tenantIds[0] : undefined;
+  const ending = { ...failed, kind: 'back-up-tenant', tenantId, executionArn: execution } as const;
+  const end = (): Promise<void> => world.registry.operations.fail(operation, ending);
+  return { ...failed, ...(await endUnlessDone(world.registry, operation, end)) };
 });

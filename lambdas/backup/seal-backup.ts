@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { World } from '../../adapters/world.ts';
 import { type Backup, sameDigests } from '../../domain/backup.ts';
 import { StepFailure } from '../../domain/errors.ts';
@@ -74,15 +75,9 @@ const sealOne = async (world: World, backupId: string, holder: string): Promise<
   });
 };
 
-/**
- * Commit point: a backup that is not sealed does not exist for a restore. Archives that cannot be read back are marked
- * failed; BackupIncomplete when that is all of them, so that the machine clears up. Releases the leases unless they are a
- * parent's. A repeat answers the same.
- */
-export const handler = step('SealBackup', contract, async (input, world) => {
+const sealIn = async (world: World, input: z.output<typeof contract.input>) => {
   const { operation, backups, failed, closes } = input;
   const holder = input.holder ?? operation;
-  const known = closes ? await world.registry.operations.get(operation) : undefined;
   const reasons = new Map(failed.map(({ backupId, reason }) => [backupId, reason]));
   const sealed: Backup[] = [];
   for (const { backupId, tenantId } of backups) {
@@ -104,6 +99,16 @@ export const handler = step('SealBackup', contract, async (input, world) => {
   if (input.holder === undefined)
     for (const { tenantId } of backups) await world.registry.leases.release({ tenantId, holder });
   const result = { sealed: sealed.slice(0, listed).map(described), count: sealed.length, failed: reasons.size };
-  if (closes && known?.status !== 'succeeded') await world.registry.operations.succeed(operation, result);
+  if (closes) await world.registry.operations.succeed(operation, result);
   return result;
+};
+
+/**
+ * Commit point: a backup that is not sealed does not exist for a restore. Archives that cannot be read back are marked
+ * failed; BackupIncomplete when that is all of them, so that the machine clears up. Releases the leases unless they are a
+ * parent's. A repeat answers the same.
+ */
+export const handler = step('SealBackup', contract, (input, world) => {
+  const seal = () => sealIn(world, input);
+  return input.closes ? commitOnce(world.registry, input.operation, seal) : seal();
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { endOffboarding } from '../../adapters/registry/endings.ts';
+import { endOffboarding, endUnlessDone } from '../../adapters/registry/endings.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
 
@@ -11,10 +11,7 @@ const contract = {
 /** Compensation: a tenant whose rows are still there is active again; the operation ends with its reason. */
 export const handler = step('AbandonOffboarding', contract, async ({ operation, tenantId, failure }, world) => {
   const failed = describeFailure(failure);
-  await endOffboarding(world.registry, {
-    operation,
-    tenantId: tenantId === '(none)' ? undefined : tenantId,
-    ...failed,
-  });
-  return failed;
+  const ending = { operation, tenantId: tenantId === '(none)' ? undefined : tenantId, ...failed };
+  const end = (): Promise<void> => endOffboarding(world.registry, ending);
+  return { ...failed, ...(await endUnlessDone(world.registry, operation, end)) };
 });

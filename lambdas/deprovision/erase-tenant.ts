@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { commitOnce } from '../../adapters/registry/endings.ts';
+import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import { reservedDays } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
 
@@ -9,16 +11,15 @@ const contract = {
 
 /** Commit point of an offboarding: what people told about themselves leaves the registry, the slug stays reserved. */
 export const handler = step('EraseTenant', contract, async ({ operation, tenantId }, world) => {
-  const known = await world.registry.operations.get(operation);
-  if (known?.status === 'succeeded') return {};
   const reservedUntil = new Date(world.now().getTime() + reservedDays * 86_400_000);
-  await world.registry.transaction(async ({ leases, tenants, placements, routes, operations }) => {
+  const erase = async ({ leases, tenants, placements, routes, operations }: RegistryParts): Promise<void> => {
     await leases.hold({ tenantId, holder: operation, seconds: 60 });
     await routes.remove(tenantId);
     await placements.release(tenantId);
     await operations.succeed(operation, { tenantId, reservedUntil });
     await tenants.erase(tenantId, reservedUntil);
     await leases.release({ tenantId, holder: operation });
-  });
+  };
+  await commitOnce(world.registry, operation, () => world.registry.transaction(erase));
   return {};
 });

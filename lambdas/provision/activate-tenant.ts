@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import { hostOf, tenantUrl } from '../../domain/names.ts';
 import { step } from '../step.ts';
@@ -22,11 +23,8 @@ const describe = async ({ tenants, placements, routes }: RegistryParts, tenantId
 };
 
 /** Commit point of a signup: routes, status, operation and lease change in one transaction. A repeat answers the same. */
-export const handler = step('ActivateTenant', contract, async ({ operation, tenantId }, world) => {
-  // A repeat after a lost answer must not fail: the machine would take the placement of a live tenant down.
-  const known = await world.registry.operations.get(operation);
-  if (known?.status === 'succeeded') return (await describe(world.registry, tenantId)).answer;
-  return world.registry.transaction(async (registry) => {
+export const handler = step('ActivateTenant', contract, ({ operation, tenantId }, world) => {
+  const activate = async (registry: RegistryParts) => {
     const { leases, routes, tenants, operations } = registry;
     await leases.hold({ tenantId, holder: operation, seconds: 60 });
     await tenants.move(tenantId, { from: ['provisioning'], to: 'active', operation });
@@ -37,5 +35,7 @@ export const handler = step('ActivateTenant', contract, async ({ operation, tena
     await operations.succeed(operation, answer);
     await leases.release({ tenantId, holder: operation });
     return answer;
-  });
+  };
+  // A repeat must not fail: the machine would take the placement of a live tenant down.
+  return commitOnce(world.registry, operation, () => world.registry.transaction(activate));
 });

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { endProvisioning } from '../../adapters/registry/endings.ts';
+import { endProvisioning, endUnlessDone } from '../../adapters/registry/endings.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
 
@@ -14,17 +14,17 @@ const contract = {
   output: failedSchema,
 };
 
-/** Compensation: takes this operation's claim back and ends the operation with its reason. A repeat changes nothing. */
+/**
+ * Compensation: takes this operation's claim back and ends the operation with its reason. A signup that stands already is
+ * left alone and answered. A repeat changes nothing.
+ */
 export const handler = step(
   'ReleaseTenant',
   contract,
   async ({ operation, tenantId, failure, placementReleased }, world) => {
     const failed = describeFailure(failure);
-    await endProvisioning(
-      world.registry,
-      { operation, tenantId: tenantId === '(none)' ? undefined : tenantId, ...failed },
-      placementReleased,
-    );
-    return failed;
+    const ending = { operation, tenantId: tenantId === '(none)' ? undefined : tenantId, ...failed };
+    const end = (): Promise<void> => endProvisioning(world.registry, ending, placementReleased);
+    return { ...failed, ...(await endUnlessDone(world.registry, operation, end)) };
   },
 );

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { clientSql } from '../../adapters/postgres/sql.ts';
+import { endUnlessDone } from '../../adapters/registry/endings.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import { abandonEffects } from '../../adapters/restore/effects.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';
@@ -68,12 +69,16 @@ const cleanUp = async (
  */
 export const handler = step('AbandonRestore', contract, async ({ operation, tenantId, failure }, world, signal) => {
   const failed = describeFailure(failure);
-  for (const restore of await concerned(world, operation))
-    await cleanUp(world, { operation, restore, failure: `${failed.failedStep}: ${failed.reason}` }, signal);
-  await world.registry.transaction(async ({ operations, leases }) => {
-    const known = tenantId === '(none)' ? undefined : tenantId;
-    await operations.fail(operation, { ...failed, kind: 'restore-tenant', tenantId: known });
-    if (known !== undefined) await leases.release({ tenantId: known, holder: operation });
-  });
-  return failed;
+  const known = await world.registry.operations.get(operation);
+  // What stands is not cleaned away: the copy of a restore that was finished belongs to its tenant.
+  if (known?.status !== 'succeeded')
+    for (const restore of await concerned(world, operation))
+      await cleanUp(world, { operation, restore, failure: `${failed.failedStep}: ${failed.reason}` }, signal);
+  const end = (): Promise<void> =>
+    world.registry.transaction(async ({ operations, leases }) => {
+      const tenant = tenantId === '(none)' ? undefined : tenantId;
+      await operations.fail(operation, { ...failed, kind: 'restore-tenant', tenantId: tenant });
+      if (tenant !== undefined) await leases.release({ tenantId: tenant, holder: operation });
+    });
+  return { ...failed, ...(await endUnlessDone(world.registry, operation, end)) };
 });

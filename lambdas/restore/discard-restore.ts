@@ -1,10 +1,12 @@
 import type { Client } from 'pg';
 import { z } from 'zod';
 import { clientSql } from '../../adapters/postgres/sql.ts';
+import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import { abandonEffects } from '../../adapters/restore/effects.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';
 import type { Marked } from '../../adapters/restore/swap.ts';
+import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { undoUntilOf } from '../../domain/restore.ts';
 import type { SwapResult } from '../../domain/restore-report.ts';
@@ -36,11 +38,13 @@ const lateSwap = async (client: Client, { id, tenantId: tenant, operationId, sta
   return swapped;
 };
 
-/** Drops a staged copy and the rows kept for undo, and ends the operation. A repeat answers the same. */
-export const handler = step('DiscardRestore', contract, async (input, world, signal) => {
+const discardIn = async (
+  world: World,
+  input: z.output<typeof contract.input>,
+  signal: AbortSignal,
+): Promise<Record<string, never>> => {
   const { operation, execution, tenantId: id, restoreId, requestedBy, reason } = input;
   const { operations, leases, restores } = world.registry;
-  if ((await operations.get(operation))?.status === 'succeeded') return {};
   await operations.open({
     id: operation,
     kind: 'restore-tenant',
@@ -84,4 +88,9 @@ export const handler = step('DiscardRestore', contract, async (input, world, sig
     await within.leases.release({ tenantId: id, holder: operation });
   });
   return {};
-});
+};
+
+/** Drops a staged copy and the rows kept for undo, and ends the operation. A repeat answers the same. */
+export const handler = step('DiscardRestore', contract, (input, world, signal) =>
+  commitOnce(world.registry, input.operation, () => discardIn(world, input, signal)),
+);

@@ -1,7 +1,9 @@
 import { z } from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
+import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import { undoRestore } from '../../adapters/restore/undo.ts';
+import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
@@ -34,13 +36,9 @@ const refuseTooLate = (restore: Restore, now: Date): void => {
     );
 };
 
-/** Puts back what a swap replaced, and ends the operation. A repeat, and an undo of what is undone, answers the same. */
-export const handler = step('UndoRestore', contract, async (input, world, signal) => {
+const undoIn = async (world: World, input: z.output<typeof contract.input>, signal: AbortSignal) => {
   const { operation, execution, tenantId: id, restoreId, force, requestedBy, reason } = input;
   const { operations, leases, restores } = world.registry;
-  const known = await operations.get(operation);
-  const recorded = await restores.get(restoreId);
-  if (known?.status === 'succeeded' && recorded?.undo) return recorded.undo;
   await operations.open({
     id: operation,
     kind: 'restore-tenant',
@@ -64,4 +62,9 @@ export const handler = step('UndoRestore', contract, async (input, world, signal
     await within.leases.release({ tenantId: id, holder: operation });
   });
   return undo;
-});
+};
+
+/** Puts back what a swap replaced, and ends the operation. A repeat, and an undo of what is undone, answers the same. */
+export const handler = step('UndoRestore', contract, (input, world, signal) =>
+  commitOnce(world.registry, input.operation, () => undoIn(world, input, signal)),
+);

@@ -174,7 +174,7 @@ describe('a backup that is abandoned', () => {
     const { open, dump, abandon } = laptop.steps(operation);
     const slice = await open([tenantId]);
     await dump(slice);
-    const answer = { reason: 'it broke', failedStep: 'DumpDatabase', error: 'Boom' };
+    const answer = { reason: 'it broke', failedStep: 'DumpDatabase', error: 'Boom', sealed: 0 };
     expect(await abandon([tenantId])).toEqual(answer);
     const { backupId } = slice.backups[0]!;
     expect(await backups().get(backupId)).toMatchObject({ status: 'failed', reason: 'it broke' });
