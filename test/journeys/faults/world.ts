@@ -1,0 +1,208 @@
+import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
+import pg from 'pg';
+import type { WorkflowName } from '../../../domain/workflows.ts';
+import { until } from '../../cloud.ts';
+import { type Stage, tenantTables } from './stage.ts';
+
+interface OperationRow {
+  id: string;
+  kind: WorkflowName;
+  status: string;
+  reason: string | null;
+  failed_step: string | null;
+  input: { action?: string };
+}
+
+/** What an operation says on the bus when it is over; a discarded restore changes no tenant and says nothing. */
+const resultType = ({ kind, status, input }: OperationRow): string | undefined => {
+  const failed = status === 'failed';
+  switch (kind) {
+    case 'provision-tenant':
+      return failed ? 'TenantProvisioningFailed' : 'TenantProvisioned';
+    case 'back-up-tenant':
+      return failed ? 'TenantBackupFailed' : 'TenantBackedUp';
+    case 'restore-tenant':
+      if (failed) return 'TenantRestoreFailed';
+      if (input.action === 'discard') return undefined;
+      return input.action === 'undo' ? 'TenantRestoreUndone' : 'TenantRestored';
+    case 'deprovision-tenant':
+      return failed ? 'TenantDeprovisioningFailed' : 'TenantDeprovisioned';
+    case 'back-up-fleet':
+      return 'FleetBackedUp';
+    default:
+      return 'none: no machine of this kind has an operation';
+  }
+};
+
+/** Operation, execution and events agree: each operation is over, says why, and said so exactly once. */
+const operationFindings = async (stage: Stage, operation: OperationRow): Promise<string[]> => {
+  const { id, kind, status, reason, failed_step } = operation;
+  const findings: string[] = [];
+  if (status !== 'succeeded' && status !== 'failed') findings.push(`operation ${id} is ${status}`);
+  if (status === 'failed' && (!reason || !failed_step))
+    findings.push(`operation ${id} failed without a reason or a step: ${reason} ${failed_step}`);
+  const executionArn = `${stage.laptop.machineArn(kind).replace(':stateMachine:', ':execution:')}:${id}`;
+  const execution = await stage.laptop.states.send(new DescribeExecutionCommand({ executionArn }));
+  const told = { succeeded: 'SUCCEEDED', failed: 'FAILED' }[status];
+  if (execution.status !== told) findings.push(`operation ${id} ${status}, its execution ${execution.status}`);
+  const type = resultType(operation);
+  const events = async (): Promise<string[]> => {
+    const { rows } = await stage.control.query<{ detail_type: string }>(
+      "SELECT detail_type FROM events WHERE source = 'tenantry' AND detail ->> 'operation' = $1 ORDER BY sequence",
+      [id],
+    );
+    return rows.map(({ detail_type }) => detail_type);
+  };
+  if (type)
+    await until(`result of ${id}`, async () => ((await events()).length > 0 ? true : undefined), 40_000).catch(
+      () => undefined,
+    );
+  const said = await events();
+  if (said.join() !== (type ?? '')) findings.push(`operation ${id} ${status} said "${said}", not "${type ?? ''}"`);
+  const { rows: open } = await stage.control.query<{ step: string }>(
+    "SELECT step FROM steps WHERE operation_id = $1 AND status = 'running'",
+    [id],
+  );
+  for (const { step } of open) findings.push(`step ${step} of the ended operation ${id} still runs in the journal`);
+  return findings;
+};
+
+/** Rows of the tenant in the pool, by table; read past row-level security. */
+const rowsOf = async (stage: Stage, tenantId: string): Promise<string[]> => {
+  const found: string[] = [];
+  for (const table of await tenantTables(stage.pool)) {
+    const { rows } = await stage.pool.query<{ n: number }>(
+      `SELECT count(*)::int AS n FROM ${pg.escapeIdentifier(table)} WHERE tenant_id = $1`,
+      [tenantId],
+    );
+    if (rows[0]!.n > 0) found.push(`${table} ${rows[0]!.n}`);
+  }
+  return found;
+};
+
+const placeFindings = async (stage: Stage, tenantId: string): Promise<string[]> => {
+  const findings: string[] = [];
+  const { rows: known } = await stage.control.query<{ status: string; placed: boolean; routes: string }>(
+    `SELECT status, EXISTS (SELECT FROM placements p WHERE p.tenant_id = t.id) AS placed,
+       (SELECT coalesce(string_agg(DISTINCT state, ','), '') FROM routes r WHERE r.tenant_id = t.id) AS routes
+     FROM tenants t WHERE id = $1`,
+    [tenantId],
+  );
+  const { rows: pooled } = await stage.pool.query<{ state: string }>(
+    'SELECT state FROM tenantry.tenants WHERE tenant_id = $1',
+    [tenantId],
+  );
+  const rows = await rowsOf(stage, tenantId);
+  const seen = {
+    status: known[0]?.status ?? 'none',
+    routes: known[0]?.routes ?? '',
+    state: pooled[0]?.state ?? 'none',
+  };
+  const active = seen.status === 'active';
+  if (active !== (seen.routes === 'on'))
+    findings.push(`tenant ${tenantId} is ${seen.status}, its routes "${seen.routes}"`);
+  // A failed tenant keeps its slug, so that what is left of it meets nobody else.
+  if (seen.status !== 'failed' && active !== (seen.state === 'open'))
+    findings.push(`tenant ${tenantId} is ${seen.status}, in its pool ${seen.state}`);
+  if (active && rows.length === 0) findings.push(`tenant ${tenantId} is active without a row`);
+  if (active && !known[0]!.placed) findings.push(`tenant ${tenantId} is active without a place`);
+  if (!active && seen.status !== 'failed' && rows.length > 0)
+    findings.push(`tenant ${tenantId} is ${seen.status} and has rows: ${rows}`);
+  if (['provisioning', 'deprovisioning'].includes(seen.status))
+    findings.push(`tenant ${tenantId} is ${seen.status} for ever`);
+  return findings;
+};
+
+/** Staging and undo schemas in the pool, against the restores that may have them. `tenantId` undefined: of all tenants. */
+const schemaFindings = async (stage: Stage, tenantId?: string): Promise<string[]> => {
+  const { rows: restores } = await stage.control.query<
+    Record<'tenant_id' | 'staging_schema' | 'undo_schema' | 'status', string>
+  >('SELECT tenant_id, staging_schema, undo_schema, status FROM restores');
+  const entitled = new Map<string, { may: boolean; why: string; tenant: string }>();
+  for (const { tenant_id: tenant, staging_schema, undo_schema, status } of restores) {
+    entitled.set(staging_schema, { may: ['staged', 'compared'].includes(status), why: status, tenant });
+    entitled.set(undo_schema, { may: status === 'swapped', why: status, tenant });
+  }
+  const { rows: schemas } = await stage.pool.query<{ name: string }>(
+    `SELECT nspname AS name FROM pg_namespace WHERE nspname ~ '^tn_(stage|undo)_'`,
+  );
+  const there = new Set(schemas.map(({ name }) => name));
+  const orphans = [...there]
+    .map((name) => ({ name, ...(entitled.get(name) ?? { may: false, why: 'unknown', tenant: undefined }) }))
+    .filter(({ may, tenant }) => !may && (tenantId === undefined || tenant === tenantId))
+    .map(({ name, why }) => `schema ${name} is there, its restore is ${why}`);
+  const missing = restores
+    .filter(({ tenant_id, status }) => status === 'swapped' && (tenantId === undefined || tenant_id === tenantId))
+    .filter(({ undo_schema }) => !there.has(undo_schema))
+    .map(({ undo_schema }) => `schema ${undo_schema} of a swapped restore is gone: it cannot be undone`);
+  return [...orphans, ...missing];
+};
+
+const archiveFindings = async (stage: Stage, tenantId: string): Promise<string[]> => {
+  const { rows: backups } = await stage.control.query<{ id: string; status: string; archive_id: string }>(
+    'SELECT id, status, archive_id FROM backups WHERE tenant_id = $1',
+    [tenantId],
+  );
+  const open = backups.filter(({ status }) => status === 'open' || status === 'dumped');
+  const sealed = new Set(backups.filter(({ status }) => status === 'sealed').map(({ archive_id }) => archive_id));
+  const keys = await stage.keys(`t/${tenantId}/`);
+  const written = new Set(keys.map((key) => key.split('/')[2]!));
+  return [
+    ...open.map(({ id, status }) => `backup ${id} is ${status} for ever`),
+    ...[...written].filter((id) => !sealed.has(id)).map((id) => `objects of ${id} belong to no sealed backup`),
+    ...[...sealed]
+      .filter((id) => !keys.includes(`t/${tenantId}/${id}/manifest.json`))
+      .map((id) => `sealed backup ${id} has no manifest`),
+  ];
+};
+
+const leaseFindings = async (stage: Stage, tenantId: string): Promise<string[]> => {
+  const { rows } = await stage.control.query<{ holder: string }>(
+    'SELECT holder FROM leases WHERE tenant_id = $1 AND holder IS NOT NULL',
+    [tenantId],
+  );
+  return rows.map(({ holder }) => `tenant ${tenantId} is still held by ${holder}`);
+};
+
+/**
+ * What does not fit together in the world of one tenant, looked up where it is and not in the answers of the product:
+ * executions, registry, pool, bucket, bus. Empty when all of it tells one story.
+ */
+export const worldFindings = async (stage: Stage, tenantId: string, operation: string): Promise<string[]> => {
+  const ask = async (): Promise<OperationRow[]> => {
+    const text = 'SELECT id, kind, status, reason, failed_step, input FROM operations WHERE tenant_id = $1 OR id = $2';
+    return (await stage.control.query<OperationRow>(text, [tenantId, operation])).rows;
+  };
+  // An execution that ended before a step could end its operation is answered by an event, a moment later.
+  const over = async (): Promise<OperationRow[] | undefined> => {
+    const rows = await ask();
+    const ended = rows.filter(({ status }) => status === 'succeeded' || status === 'failed');
+    return ended.some(({ id }) => id === operation) && ended.length === rows.length ? rows : undefined;
+  };
+  const operations = await until(`the end of ${operation}`, over, 40_000).catch(ask);
+  if (!operations.some(({ id }) => id === operation)) return [`operation ${operation} is not in the registry`];
+  const findings: string[] = [];
+  for (const one of operations) findings.push(...(await operationFindings(stage, one)));
+  for (const look of [leaseFindings, placeFindings, schemaFindings, archiveFindings])
+    findings.push(...(await look(stage, tenantId)));
+  return findings;
+};
+
+/** The same for what no tenant stands for any more: what is left over when all cells are done. */
+export const leftoverFindings = async (stage: Stage): Promise<string[]> => {
+  const { rows: tenants } = await stage.control.query<{ id: string }>('SELECT id FROM tenants');
+  const { rows: pooled } = await stage.pool.query<{ id: string }>('SELECT tenant_id AS id FROM tenantry.tenants');
+  const { rows: held } = await stage.control.query<{ tenant_id: string; holder: string }>(
+    'SELECT tenant_id, holder FROM leases WHERE holder IS NOT NULL',
+  );
+  const { rows: twice } = await stage.control.query<{ operation: string; n: number }>(
+    `SELECT detail ->> 'operation' AS operation, count(*)::int AS n FROM events WHERE source = 'tenantry' GROUP BY 1 HAVING count(*) > 1`,
+  );
+  const known = new Set(tenants.map(({ id }) => id));
+  return [
+    ...pooled.filter(({ id }) => !known.has(id)).map(({ id }) => `tenant ${id} of the pool is in no registry`),
+    ...held.map(({ tenant_id, holder }) => `tenant ${tenant_id} is still held by ${holder}`),
+    ...twice.map(({ operation, n }) => `operation ${operation} said ${n} results`),
+    ...(await schemaFindings(stage)),
+  ];
+};
