@@ -10,6 +10,7 @@ import {
   StartExecutionCommand,
 } from '@aws-sdk/client-sfn';
 import pg from 'pg';
+import { vi } from 'vitest';
 import { busName, requestSource } from '../domain/deployment.ts';
 import { type Cloud, type CloudOptions, startCloud } from '../local/cloud.ts';
 
@@ -39,18 +40,16 @@ export interface TestCloud {
   close(): Promise<void>;
 }
 
-const every = 20;
-
 /** Asks again every 20 ms until there is an answer: the state awaited lies in another process. */
-export const until = async <T>(what: string, ask: () => Promise<T | undefined>, milliseconds = 30_000): Promise<T> => {
-  const deadline = Date.now() + milliseconds;
-  for (;;) {
-    const answer = await ask();
-    if (answer !== undefined) return answer;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ${milliseconds} ms`);
-    await new Promise((resume) => setTimeout(resume, every));
-  }
-};
+export const until = <T>(what: string, ask: () => Promise<T | undefined>, milliseconds = 30_000): Promise<T> =>
+  vi.waitFor(
+    async () => {
+      const answer = await ask();
+      if (answer === undefined) throw new Error(`${what}: not within ${milliseconds} ms`);
+      return answer;
+    },
+    { timeout: milliseconds, interval: 20 },
+  );
 
 /** A whole local cloud in a temporary directory, PostgreSQL without fsync; `close()` removes all of it. */
 export const startTestCloud = async (options: Partial<CloudOptions> = {}): Promise<TestCloud> => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { parseAsOf } from '../../domain/as-of.ts';
 import {
   chooseBackup,
   closure,
@@ -8,7 +9,6 @@ import {
   differingLines,
   expandTables,
   needsApproval,
-  parseAsOf,
   type SealedBackup,
   undoUntilOf,
 } from '../../domain/restore.ts';
