@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { basename } from 'node:path';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
 
 const listening = '0A';
@@ -28,7 +29,8 @@ const holderOf = (port: number): string => {
   try {
     const inode = inodeOf(port);
     const pid = inode && readdirSync('/proc').find((name) => /^\d+$/.test(name) && holds(name, inode));
-    return pid ? ` by process ${pid} (${readFileSync(`/proc/${pid}/comm`, 'utf8').trim()})` : '';
+    const [program = ''] = pid ? readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0') : [];
+    return pid ? ` by process ${pid} (${basename(program)})` : '';
   } catch {
     return '';
   }

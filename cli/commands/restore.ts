@@ -91,6 +91,10 @@ const restoreStatuses = 'planned staged compared awaiting-approval swapped previ
   ' ',
 );
 
+/** commander gives `--confirm` and `--reason` of a verb to `restore` itself, which has options of these names. */
+const optionsOf = (command: Command): { confirm?: string; reason?: string; force?: boolean } =>
+  command.optsWithGlobals();
+
 const listCommand = new Command('list')
   .description('restores, newest first')
   .option('--tenant <tenant>', 'only of this tenant')
@@ -125,14 +129,14 @@ const swapCommand = new Command('swap')
   .description('puts a side-by-side copy in place of the live rows')
   .option('--confirm <tenant>', 'the name of the tenant: its live rows will change')
   .option('--reason <text>', 'kept in the audit')
-  .action(async (id: string, options: { confirm?: string; reason?: string }, command: Command) => {
+  .action(async (id: string, _options: unknown, command: Command) => {
+    const { confirm: given, reason } = optionsOf(command);
     const { id: restoreId, tenantId, tables } = await read(id);
     await confirm({
-      given: options.confirm,
+      given,
       tenantId,
       effect: `replaces live rows of ${tenantId} in ${tables.join(', ')}`,
     });
-    const { reason } = options;
     const operation = await run(command, { method: 'POST', path: `${path(restoreId)}/swap`, body: { reason } });
     if (operation?.status === 'succeeded') printNextSteps(await read(restoreId));
   });
@@ -142,16 +146,18 @@ const undoCommand = new Command('undo')
   .description('brings back the rows that a restore replaced')
   .option('--force', 'also where users changed the restored rows since; their changes are lost')
   .option('--reason <text>', 'kept in the audit')
-  .action(async (id: string, options: { force?: boolean; reason?: string }, command: Command) => {
-    await run(command, { method: 'POST', path: `${path(id)}/undo`, body: options });
+  .action(async (id: string, _options: unknown, command: Command) => {
+    const { force, reason } = optionsOf(command);
+    await run(command, { method: 'POST', path: `${path(id)}/undo`, body: { force, reason } });
   });
 
 const discardCommand = new Command('discard')
   .argument('<restore>', 'id of the restore or of its operation')
   .description('drops a copy that was loaded side by side')
   .option('--reason <text>', 'kept in the audit')
-  .action(async (id: string, options: { reason?: string }, command: Command) => {
-    await run(command, { method: 'POST', path: `${path(id)}/discard`, body: options });
+  .action(async (id: string, _options: unknown, command: Command) => {
+    const { reason } = optionsOf(command);
+    await run(command, { method: 'POST', path: `${path(id)}/discard`, body: { reason } });
   });
 
 export const restoreCommand = (): Command => {

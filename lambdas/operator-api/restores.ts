@@ -28,7 +28,7 @@ const find = async ({ registry }: World, id: string): Promise<Restore> => {
 };
 
 const actions = {
-  swap: { from: ['staged', 'compared'], input: { into: 'in-place', approval: 'given' } },
+  swap: { from: ['staged', 'compared'], input: { action: 'swap', approval: 'given' } },
   undo: { from: ['swapped'], input: { action: 'undo' } },
   discard: { from: ['planned', 'staged', 'compared', 'failed'], input: { action: 'discard' } },
 } as const satisfies Record<string, { from: readonly Restore['status'][]; input: object }>;
