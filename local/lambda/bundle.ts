@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { type BuildOptions, build, type Metafile, version } from 'esbuild';
+import { type BuildOptions, build, type Metafile, stop, version } from 'esbuild';
 
 /** A source file of a bundle; size and time tell at once that it is the same, the hash tells when only those changed. */
 interface Source {
@@ -115,6 +115,8 @@ export const bundleHandlers = async (request: {
     outdir: directory,
     metafile: true,
   });
+  // Its service process would stay for as long as the cloud runs.
+  await stop();
   const sources = Object.keys(metafile.inputs).map((path) => readSource(resolve(root, path)));
   const files = Object.fromEntries(entries.map((entry) => [entry, resolve(root, outputOf(metafile, entry))]));
   const record: BuildRecord = { recipe, sources, files };
