@@ -3,6 +3,7 @@ import { migration001 } from './migrations/001-registry.ts';
 import { migration002 } from './migrations/002-backups.ts';
 import { migration003 } from './migrations/003-restores.ts';
 import { migration004 } from './migrations/004-ends.ts';
+import { migration005 } from './migrations/005-approvals.ts';
 
 export interface Migration {
   readonly name: string;
@@ -10,7 +11,7 @@ export interface Migration {
 }
 
 /** In the order in which they run. One that has run anywhere is never changed again. */
-export const migrations: readonly Migration[] = [migration001, migration002, migration003, migration004];
+export const migrations: readonly Migration[] = [migration001, migration002, migration003, migration004, migration005];
 
 /**
  * Brings the registry's schema up to date; answers the names of the migrations that ran. Of many callers at once one

@@ -42,8 +42,11 @@ export interface Operations {
   succeed(id: string, outcome?: object): Promise<void>;
   /** Ends it badly, opened or not. The first reason stays; throws StaleOperation when it has succeeded already. */
   fail(id: string, failure: OperationFailure): Promise<void>;
-  /** Parks it until somebody answers; `token` is the task token to answer with. Throws StaleOperation when it has ended. */
-  awaitApproval(id: string, token: string): Promise<void>;
+  /**
+   * Parks it until somebody answers; `token` is the task token to answer with. Throws StaleOperation when it has ended, and
+   * when `attempt` is older than one that asked or was answered: nobody waits for its token any more.
+   */
+  awaitApproval(id: string, token: string, attempt?: number): Promise<void>;
   /** Takes the token out, exactly once, and sets the operation running: two operators cannot both answer. */
   takeApproval(id: string): Promise<string | undefined>;
   /**
@@ -135,17 +138,17 @@ export const openOperations = (sql: Sql): Operations => {
         if (known?.status !== 'failed') throw stale(id, known?.status ?? 'been lost');
         await closeSteps(within, id, failure.stopped);
       }),
-    awaitApproval: async (id, token) => {
+    awaitApproval: async (id, token, attempt) => {
       const [parked] = await sql.query(
-        `UPDATE operations SET status = 'awaiting-approval', approval_token = $2
-         WHERE id = $1 AND ended_at IS NULL RETURNING id`,
-        [id, token],
+        `UPDATE operations SET status = 'awaiting-approval', approval_token = $2, approval_attempt = coalesce($3, approval_attempt)
+         WHERE id = $1 AND ended_at IS NULL AND ($3::integer IS NULL OR coalesce(approval_attempt, 0) <= $3) RETURNING id`,
+        [id, token, attempt],
       );
-      if (!parked) throw stale(id, 'ended');
+      if (!parked) throw stale(id, (await get(id))?.endedAt ? 'ended' : 'asked anew');
     },
     takeApproval: async (id) => {
       const [taken] = await sql.query<{ token: string }>(
-        `UPDATE operations o SET status = 'running', approval_token = NULL
+        `UPDATE operations o SET status = 'running', approval_token = NULL, approval_attempt = coalesce(o.approval_attempt, 0) + 1
          FROM (SELECT id, approval_token AS token FROM operations WHERE id = $1 AND status = 'awaiting-approval' FOR UPDATE) waiting
          WHERE o.id = waiting.id RETURNING waiting.token`,
         [id],

@@ -79,6 +79,22 @@ describe('an operation', () => {
     expect(await operations.takeApproval('silent')).toBeUndefined();
     await expect(operations.awaitApproval('silent', 'token-3')).rejects.toMatchObject({ name: 'StaleOperation' });
   });
+
+  test('asks with the token of the newest attempt: a late one replaces nothing, and an answered one asks no more', async () => {
+    await open('asked-late');
+    const { operations } = control.registry;
+    await operations.awaitApproval('asked-late', 'token-of-1', 1);
+    await expect(operations.awaitApproval('asked-late', 'token-of-0', 0)).rejects.toMatchObject({
+      name: 'StaleOperation',
+    });
+    await operations.awaitApproval('asked-late', 'token-of-1', 1);
+    expect(await operations.takeApproval('asked-late')).toBe('token-of-1');
+    await expect(operations.awaitApproval('asked-late', 'token-of-1', 1)).rejects.toMatchObject({
+      name: 'StaleOperation',
+    });
+    await operations.awaitApproval('asked-late', 'token-of-1');
+    expect(await operations.takeApproval('asked-late')).toBe('token-of-1');
+  });
 });
 
 describe('the journal', () => {
