@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import type pg from 'pg';
 import { call } from '../cli/api.ts';
-import { startDetached, stopCloud } from '../cli/commands/cloud.ts';
+import { awaitGone, startDetached, stopCloud } from '../cli/commands/cloud.ts';
 import { comparisonLines, planLines, type RestoreRecord } from '../cli/comparison.ts';
 import { type CloudFile, home, runningCloud } from '../cli/connection.ts';
 import { CommandFailure, exitCodes } from '../cli/exit-codes.ts';
@@ -113,6 +113,7 @@ const preview = async (story: Story, damaged: string): Promise<void> => {
 const killAndRestart = async (story: Story, cloud: CloudFile): Promise<CloudFile> => {
   const killed = performance.now();
   process.kill(cloud.pid, 'SIGKILL');
+  await awaitGone(cloud.pid);
   const next = await startDetached();
   story.say(
     `kill -9 of process ${cloud.pid}; process ${next.pid} answers ${Math.round(performance.now() - killed)} ms later`,

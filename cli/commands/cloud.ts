@@ -86,6 +86,19 @@ export const startDetached = async (options: StartOptions = {}): Promise<CloudFi
 
 const isNoProcess = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ESRCH';
 
+/** Resolves when the process is gone. Throws CommandFailure waitTimedOut after 60 s. */
+export const awaitGone = async (pid: number): Promise<void> => {
+  const deadline = Date.now() + 60_000;
+  while (isAlive(pid)) {
+    if (Date.now() > deadline)
+      throw new CommandFailure(
+        exitCodes.waitTimedOut,
+        `process ${pid} did not end within 60 s; see ${home()}/cloud.log`,
+      );
+    await delay(20);
+  }
+};
+
 /** Ends a running local cloud in order; resolves when its process is gone. */
 export const stopCloud = async (cloud: CloudFile): Promise<void> => {
   try {
@@ -98,15 +111,7 @@ export const stopCloud = async (cloud: CloudFile): Promise<void> => {
       );
     if (!isNoProcess(error)) throw error;
   }
-  const deadline = Date.now() + 60_000;
-  while (isAlive(cloud.pid)) {
-    if (Date.now() > deadline)
-      throw new CommandFailure(
-        exitCodes.waitTimedOut,
-        `process ${cloud.pid} did not end within 60 s; see ${home()}/cloud.log`,
-      );
-    await delay(50);
-  }
+  await awaitGone(cloud.pid);
 };
 
 const up = new Command('up')
