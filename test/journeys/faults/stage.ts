@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
+import { ListObjectsV2Command, type ListObjectsV2CommandOutput, S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
 import { loadChat } from '../../../sample-app/load.ts';
 import { startTestCloud, type TestCloud } from '../../cloud.ts';
@@ -20,15 +20,14 @@ export interface Stage {
   close(): Promise<void>;
 }
 
-/** Objects of the archive bucket as any S3 client lists them. */
-const openKeys = (laptop: TestCloud): { s3: S3Client; keys: Stage['keys'] } => {
-  const { endpoint, region, credentials } = laptop.cloud;
-  const s3 = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
-  const keys = async (prefix: string): Promise<string[]> => {
+/** Keys of the archive bucket as any S3 client lists them. */
+export const listKeys =
+  (s3: S3Client): Stage['keys'] =>
+  async (prefix) => {
     const found: string[] = [];
     let token: string | undefined;
     do {
-      const page: { Contents?: { Key?: string }[]; NextContinuationToken?: string } = await s3.send(
+      const page: ListObjectsV2CommandOutput = await s3.send(
         new ListObjectsV2Command({ Bucket: 'tenantry-archive', Prefix: prefix, ContinuationToken: token }),
       );
       found.push(...(page.Contents ?? []).map(({ Key }) => Key!));
@@ -36,8 +35,6 @@ const openKeys = (laptop: TestCloud): { s3: S3Client; keys: Stage['keys'] } => {
     } while (token);
     return found;
   };
-  return { s3, keys };
-};
 
 /** Tables of the app that carry a tenant, from the catalog: a table that is added later is watched too. */
 export const tenantTables = async (pool: Pick<pg.Pool, 'query'>): Promise<string[]> => {
@@ -61,14 +58,15 @@ export const openStage = async (): Promise<Stage> => {
   const login = { host, port, user: superuser.username, password: superuser.password, max: 3 };
   const control = new pg.Pool({ ...login, database: 'control' });
   const pool = new pg.Pool({ ...login, database: 'pool' });
-  const { s3, keys } = openKeys(laptop);
+  const { endpoint, region, credentials } = laptop.cloud;
+  const s3 = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
   const tables = await tenantTables(pool);
   return {
     laptop,
     saboteur,
     control,
     pool,
-    keys,
+    keys: listKeys(s3),
     digests: async (tenantId) => {
       const found: Record<string, string> = {};
       for (const table of tables) {

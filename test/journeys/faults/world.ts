@@ -1,8 +1,14 @@
 import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import pg from 'pg';
 import type { WorkflowName } from '../../../domain/workflows.ts';
+import type { TestCloud } from '../../cloud.ts';
 import { until } from '../../cloud.ts';
 import { type Stage, tenantTables } from './stage.ts';
+
+/** What the world is looked at through; whoever started the cloud gives it. */
+export interface Sight extends Pick<Stage, 'control' | 'pool' | 'keys'> {
+  readonly laptop: Pick<TestCloud, 'states' | 'machineArn'>;
+}
 
 interface OperationRow {
   id: string;
@@ -35,7 +41,7 @@ const resultType = ({ kind, status, input }: OperationRow): string | undefined =
 };
 
 /** Operation, execution and events agree: each operation is over, says why, and said so exactly once. */
-const operationFindings = async (stage: Stage, operation: OperationRow): Promise<string[]> => {
+const operationFindings = async (stage: Sight, operation: OperationRow, patience: number): Promise<string[]> => {
   const { id, kind, status, reason, failed_step } = operation;
   const findings: string[] = [];
   if (status !== 'succeeded' && status !== 'failed') findings.push(`operation ${id} is ${status}`);
@@ -54,7 +60,7 @@ const operationFindings = async (stage: Stage, operation: OperationRow): Promise
     return rows.map(({ detail_type }) => detail_type);
   };
   if (type)
-    await until(`result of ${id}`, async () => ((await events()).length > 0 ? true : undefined), 40_000).catch(
+    await until(`result of ${id}`, async () => ((await events()).length > 0 ? true : undefined), patience).catch(
       () => undefined,
     );
   const said = await events();
@@ -68,7 +74,7 @@ const operationFindings = async (stage: Stage, operation: OperationRow): Promise
 };
 
 /** Rows of the tenant in the pool, by table; read past row-level security. */
-const rowsOf = async (stage: Stage, tenantId: string): Promise<string[]> => {
+const rowsOf = async (stage: Sight, tenantId: string): Promise<string[]> => {
   const found: string[] = [];
   for (const table of await tenantTables(stage.pool)) {
     const { rows } = await stage.pool.query<{ n: number }>(
@@ -80,7 +86,7 @@ const rowsOf = async (stage: Stage, tenantId: string): Promise<string[]> => {
   return found;
 };
 
-const placeFindings = async (stage: Stage, tenantId: string): Promise<string[]> => {
+const placeFindings = async (stage: Sight, tenantId: string): Promise<string[]> => {
   const findings: string[] = [];
   const { rows: known } = await stage.control.query<{ status: string; placed: boolean; routes: string }>(
     `SELECT status, EXISTS (SELECT FROM placements p WHERE p.tenant_id = t.id) AS placed,
@@ -114,7 +120,7 @@ const placeFindings = async (stage: Stage, tenantId: string): Promise<string[]> 
 };
 
 /** Staging and undo schemas in the pool, against the restores that may have them. `tenantId` undefined: of all tenants. */
-const schemaFindings = async (stage: Stage, tenantId?: string): Promise<string[]> => {
+const schemaFindings = async (stage: Sight, tenantId?: string): Promise<string[]> => {
   const { rows: restores } = await stage.control.query<
     Record<'tenant_id' | 'staging_schema' | 'undo_schema' | 'status', string>
   >('SELECT tenant_id, staging_schema, undo_schema, status FROM restores');
@@ -138,7 +144,7 @@ const schemaFindings = async (stage: Stage, tenantId?: string): Promise<string[]
   return [...orphans, ...missing];
 };
 
-const archiveFindings = async (stage: Stage, tenantId: string): Promise<string[]> => {
+const archiveFindings = async (stage: Sight, tenantId: string): Promise<string[]> => {
   const { rows: backups } = await stage.control.query<{ id: string; status: string; archive_id: string }>(
     'SELECT id, status, archive_id FROM backups WHERE tenant_id = $1',
     [tenantId],
@@ -156,7 +162,7 @@ const archiveFindings = async (stage: Stage, tenantId: string): Promise<string[]
   ];
 };
 
-const leaseFindings = async (stage: Stage, tenantId: string): Promise<string[]> => {
+const leaseFindings = async (stage: Sight, tenantId: string): Promise<string[]> => {
   const { rows } = await stage.control.query<{ holder: string }>(
     'SELECT holder FROM leases WHERE tenant_id = $1 AND holder IS NOT NULL',
     [tenantId],
@@ -166,9 +172,14 @@ const leaseFindings = async (stage: Stage, tenantId: string): Promise<string[]> 
 
 /**
  * What does not fit together in the world of one tenant, looked up where it is and not in the answers of the product:
- * executions, registry, pool, bucket, bus. Empty when all of it tells one story.
+ * executions, registry, pool, bucket, bus. Empty when all of it tells one story. `patience`: milliseconds for the last events.
  */
-export const worldFindings = async (stage: Stage, tenantId: string, operation: string): Promise<string[]> => {
+export const worldFindings = async (
+  stage: Sight,
+  tenantId: string,
+  operation: string,
+  patience = 40_000,
+): Promise<string[]> => {
   const ask = async (): Promise<OperationRow[]> => {
     const text = 'SELECT id, kind, status, reason, failed_step, input FROM operations WHERE tenant_id = $1 OR id = $2';
     return (await stage.control.query<OperationRow>(text, [tenantId, operation])).rows;
@@ -179,17 +190,17 @@ export const worldFindings = async (stage: Stage, tenantId: string, operation: s
     const ended = rows.filter(({ status }) => status === 'succeeded' || status === 'failed');
     return ended.some(({ id }) => id === operation) && ended.length === rows.length ? rows : undefined;
   };
-  const operations = await until(`the end of ${operation}`, over, 40_000).catch(ask);
+  const operations = await until(`the end of ${operation}`, over, patience).catch(ask);
   if (!operations.some(({ id }) => id === operation)) return [`operation ${operation} is not in the registry`];
   const findings: string[] = [];
-  for (const one of operations) findings.push(...(await operationFindings(stage, one)));
+  for (const one of operations) findings.push(...(await operationFindings(stage, one, patience)));
   for (const look of [leaseFindings, placeFindings, schemaFindings, archiveFindings])
     findings.push(...(await look(stage, tenantId)));
   return findings;
 };
 
 /** The same for what no tenant stands for any more: what is left over when all cells are done. */
-export const leftoverFindings = async (stage: Stage): Promise<string[]> => {
+export const leftoverFindings = async (stage: Sight): Promise<string[]> => {
   const { rows: tenants } = await stage.control.query<{ id: string }>('SELECT id FROM tenants');
   const { rows: pooled } = await stage.pool.query<{ id: string }>('SELECT tenant_id AS id FROM tenantry.tenants');
   const { rows: held } = await stage.control.query<{ tenant_id: string; holder: string }>(
