@@ -120,7 +120,8 @@ describe('tenants', () => {
   });
 });
 
-describe('a restore', () => {
+// Nine commands, each a process that loads the command line: 13 s where eight test runs share two cores, 30 s seen once.
+describe('a restore', { timeout: 90_000 }, () => {
   test('side by side tells what is not in the archive, is swapped in by name, undone, and discarded', async () => {
     await asAdmin("DELETE FROM users WHERE tenant_id = 'acme' AND id = 502");
     const copy = await tenantry.run('restore', 'acme', '--table', 'users', '--at', '0s ago');
