@@ -90,6 +90,8 @@ export interface Messages {
   /** Puts a message that is visible in one queue into another; the body, id and time of sending stay. */
   move(row: Row, destination: Queue, source: string | null, now: number): void;
   purge(queue: Queue): void;
+  /** Shows every message that somebody received and did not delete. */
+  showReceived(queue: Queue, now: number): void;
   /** When the next hidden message of the queue shows itself. */
   nextVisible(queue: Queue, now: number): number | undefined;
   visibleRows(queue: Queue, limit: number, now: number): Row[];
@@ -117,6 +119,9 @@ export const openMessages = (database: DatabaseSync, registry: QueueRegistry): M
      source_queue = ? WHERE seq = ?`,
   );
   const empty = database.prepare('DELETE FROM messages WHERE queue = ?');
+  const showReceived = database.prepare(
+    'UPDATE messages SET visible_at = ? WHERE queue = ? AND visible_at > ? AND receive_count > 0',
+  );
   const next = database.prepare('SELECT min(visible_at) AS at FROM messages WHERE queue = ? AND visible_at > ?');
   const visible = database.prepare('SELECT * FROM messages WHERE queue = ? AND visible_at <= ? ORDER BY seq LIMIT ?');
   const count = database.prepare(
@@ -192,6 +197,9 @@ export const openMessages = (database: DatabaseSync, registry: QueueRegistry): M
     move,
     purge: (queue) => void empty.run(queue.name),
     nextVisible: (queue, now) => (next.get(queue.name, now) as { at: number | null }).at ?? undefined,
+    showReceived: (queue, now) => {
+      showReceived.run(now, queue.name, now);
+    },
     visibleRows: (queue, limit, now) => visible.all(queue.name, now, limit) as unknown as Row[],
     counts: (queue, now) => {
       const row = count.get({ queue: queue.name, now, oldest: now - queue.retention });

@@ -40,6 +40,8 @@ export interface QueueStore {
   /** Milliseconds from now; 0 shows the message again at once. */
   changeVisibility(name: string, receiptHandle: string, visibility: number): Promise<void>;
   purge(name: string): Promise<void>;
+  /** Shows every message that was received and not deleted, whatever its visibility time-out says. */
+  showReceived(name: string): Promise<void>;
   counts(name: string): { visible: number; delayed: number; inFlight: number };
   readonly moves: MoveTasks;
   /** The port that other rooms send through: attributes become String message attributes. */
@@ -110,6 +112,13 @@ export const openQueueStore = ({
     purge: async (name) => {
       const queue = registry.get(name);
       await writer.write(() => messages.purge(queue));
+    },
+    showReceived: async (name) => {
+      const queue = registry.get(name);
+      await writer.write(() => {
+        messages.showReceived(queue, clock.now());
+        waiting.wake(queue);
+      });
     },
     counts: (name) => messages.counts(registry.get(name), clock.now()),
     moves,

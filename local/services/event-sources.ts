@@ -109,6 +109,12 @@ export const createEventSources = ({
     if (!started || !mapping.enabled || pollers.has(mapping.uuid)) return;
     pollers.set(mapping.uuid, startPoller({ mapping, queues, functions, clock, report: log }));
   };
+  // What a killed poller had in hand would stay hidden for its visibility time-out, here 180 s; AWS's pollers do not die.
+  const restart = async (mapping: Mapping): Promise<void> => {
+    if (queues.list('').some(({ arn }) => arn === mapping.queueArn))
+      await queues.showReceived(queues.queueByArn(mapping.queueArn).name);
+    start(mapping);
+  };
   const stop = async (uuid: string): Promise<void> => {
     const poller = pollers.get(uuid);
     pollers.delete(uuid);
@@ -181,7 +187,7 @@ export const createEventSources = ({
     },
     start: () => {
       started = true;
-      for (const mapping of store.all()) start(mapping);
+      for (const mapping of store.all()) void restart(mapping);
     },
     close: async () => {
       await Promise.all([...pollers.keys()].map(stop));
