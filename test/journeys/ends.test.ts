@@ -367,8 +367,8 @@ describe('an offboarding that is stopped', () => {
     const signingUp = await cloud.start('provision-tenant', { tenantId }, signup);
     await held.reached;
     await stop(signingUp);
-    await held.release();
     await expectClosed(signup, 'TenantProvisioningFailed', /^stopped by hand/);
+    await held.release();
     const operation = `deprovision-${tenantId}`;
     const arn = await cloud.start('deprovision-tenant', { tenantId, graceSeconds: 3_600 }, operation);
     await until('the grace period begins', async () => ((await tenantNow()) === 'deprovisioning' ? true : undefined));
