@@ -4,9 +4,11 @@ export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/bundles.ts'],
-    testTimeout: 30_000,
+    testTimeout: 60_000,
     hookTimeout: 120_000,
     pool: 'forks',
+    // One more than the cores of a small machine: most of the time a test waits for PostgreSQL or for a retry.
+    maxWorkers: 3,
     env: { POWERTOOLS_LOG_LEVEL: 'SILENT' },
   },
 });

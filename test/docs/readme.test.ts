@@ -5,7 +5,9 @@ import { withFigures } from '../../bench/figures.ts';
 const readme = readFileSync('README.md', 'utf8');
 
 test('the figures of the README are those that the bench wrote, none was typed', () => {
-  expect(withFigures(readme, JSON.parse(readFileSync('docs/bench.json', 'utf8')))).toBe(readme);
+  const measured = existsSync('docs/bench.json') ? JSON.parse(readFileSync('docs/bench.json', 'utf8')) : undefined;
+  if (measured === undefined) expect(readme).toContain('<!-- figures -->\n<!-- /figures -->');
+  else expect(withFigures(readme, measured)).toBe(readme);
 });
 
 test('every file that the README names exists', () => {
