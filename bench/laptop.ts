@@ -28,6 +28,8 @@ export const startLaptop = async (): Promise<Laptop> => {
   const { host, port, superuser } = cloud.postgres;
   const open = async (user: string, password: string, database: string): Promise<pg.Client> => {
     const client = new pg.Client({ host, port, user, password, database });
+    // A connection that outlives the cloud must not hide why the bench failed.
+    client.on('error', () => undefined);
     await client.connect();
     return client;
   };

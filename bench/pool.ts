@@ -13,7 +13,7 @@ export const fillPool = async (
   await client.query('SET session_replication_role = replica');
   await client.query('CREATE TEMP TABLE load (tenant_id text, rank int, messages int)');
   await client.query(
-    `INSERT INTO load SELECT id, rank, greatest(5, ($2 / ($3 * rank))::int) FROM unnest($1::text[]) WITH ORDINALITY AS t (id, rank)`,
+    `INSERT INTO load SELECT id, rank, greatest(5, ($2::float8 / ($3::float8 * rank))::int) FROM unnest($1::text[]) WITH ORDINALITY AS t (id, rank)`,
     [tenants, messages, harmonic],
   );
   await client.query(`
