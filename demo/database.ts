@@ -1,6 +1,7 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import pg from 'pg';
 import type { CloudFile } from '../cli/connection.ts';
+import { chatTables } from '../sample-app/load.ts';
 
 /** The hosted app's own login to the pool: bound by row-level security like every request of the app. */
 export const connectAsApp = async (cloud: CloudFile): Promise<pg.Client> => {
@@ -31,19 +32,7 @@ export const asTenant = async <T>(client: pg.Client, tenantId: string, work: () 
   }
 };
 
-const tables = [
-  'realms',
-  'users',
-  'streams',
-  'subscriptions',
-  'messages',
-  'reactions',
-  'attachments',
-  'audit_trail',
-  'activity',
-] as const;
-
-export type Digests = Readonly<Record<(typeof tables)[number], { readonly rows: number; readonly md5: string }>>;
+export type Digests = Readonly<Record<(typeof chatTables)[number], { readonly rows: number; readonly md5: string }>>;
 
 /**
  * md5 over all rows of each table as the tenant sees them, ordered by their text. Written apart from the product's own
@@ -52,7 +41,7 @@ export type Digests = Readonly<Record<(typeof tables)[number], { readonly rows: 
 export const digestsOf = (client: pg.Client, tenantId: string): Promise<Digests> =>
   asTenant(client, tenantId, async () => {
     const found: [string, { rows: number; md5: string }][] = [];
-    for (const table of tables) {
+    for (const table of chatTables) {
       const { rows } = await client.query<{ rows: number; md5: string }>(
         `SELECT count(*)::int AS rows, md5(coalesce(string_agg(t::text, E'\\n' ORDER BY t::text COLLATE "C"), '')) AS md5 FROM ${client.escapeIdentifier(table)} t`,
       );
@@ -63,4 +52,4 @@ export const digestsOf = (client: pg.Client, tenantId: string): Promise<Digests>
 
 /** Tables whose rows differ between two digests. */
 export const differing = (before: Digests, after: Digests): string[] =>
-  tables.filter((table) => before[table].md5 !== after[table].md5 || before[table].rows !== after[table].rows);
+  chatTables.filter((table) => before[table].md5 !== after[table].md5 || before[table].rows !== after[table].rows);

@@ -1,5 +1,18 @@
 import type { ClientBase } from 'pg';
 
+/** Every table that holds a team's rows, parents first. */
+export const chatTables = [
+  'realms',
+  'users',
+  'streams',
+  'subscriptions',
+  'messages',
+  'reactions',
+  'attachments',
+  'audit_trail',
+  'activity',
+] as const;
+
 export interface ChatLoad {
   readonly tenantId: string;
   readonly users: number;

@@ -1,28 +1,16 @@
 import { createHash } from 'node:crypto';
 import type pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { loadChat } from '../../sample-app/load.ts';
+import { chatTables, loadChat } from '../../sample-app/load.ts';
 import { startTestCloud, type TestCloud } from '../cloud.ts';
 
 let laptop: TestCloud;
 let pool: pg.Client;
 
-const tables = [
-  'realms',
-  'users',
-  'streams',
-  'subscriptions',
-  'messages',
-  'reactions',
-  'attachments',
-  'audit_trail',
-  'activity',
-];
-
 /** Written apart from the product's digests: a mistake there must not hide here. */
 const digest = async (tenantId: string): Promise<Record<string, string>> => {
   const found: Record<string, string> = {};
-  for (const table of tables) {
+  for (const table of chatTables) {
     const { rows } = await pool.query<{ row: string }>(
       `SELECT t::text AS row FROM ${table} t WHERE tenant_id = $1 ORDER BY 1`,
       [tenantId],
