@@ -53,6 +53,8 @@ export const openPools = (logins: Logins, limits: PoolLimits = {}): Pools => {
     });
     // A resting connection that the server closed is replaced by the pool; without a listener it would end the process.
     pool.on('error', () => undefined);
+    // The pool listens to resting clients only: a server that goes away between two queries of a transaction would end the process.
+    pool.on('connect', (client) => client.on('error', () => undefined));
     all.add(pool);
     pools.set(keyOf(route), pool);
     return pool;

