@@ -1,4 +1,12 @@
-import { GetSecretValueCommand, type SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
+import { randomBytes } from 'node:crypto';
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  GetSecretValueCommand,
+  ResourceExistsException,
+  ResourceNotFoundException,
+  type SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
 
 const credentialsSchema = z.object({ username: z.string().min(1), password: z.string().min(1) });
@@ -10,6 +18,10 @@ export interface Secrets {
   credentials(secretId: string): Promise<Credentials>;
   /** Forgets a login that the server refused (28P01): the next `credentials` reads the rotated one. */
   forget(secretId: string): void;
+  /** The login of that secret, made with a random password where there is none; a repeat answers the one that was made. */
+  ensure(secretId: string, username: string, tags: Readonly<Record<string, string>>): Promise<Credentials>;
+  /** Removes a secret for good; one that is not there is left so. */
+  remove(secretId: string): Promise<void>;
 }
 
 /** Secrets Manager, one GetSecretValue per secret and process. A failed fetch is not kept. */
@@ -23,17 +35,42 @@ export const openSecrets = (client: SecretsManagerClient): Secrets => {
       throw new Error(`secret ${secretId} must be JSON {"username","password"}; store it again in that form`);
     return parsed.data;
   };
+  const credentials = (secretId: string): Promise<Credentials> => {
+    const known = kept.get(secretId);
+    if (known) return known;
+    const fetched = fetch(secretId);
+    kept.set(secretId, fetched);
+    fetched.catch(() => kept.delete(secretId));
+    return fetched;
+  };
   return {
-    credentials: (secretId) => {
-      const known = kept.get(secretId);
-      if (known) return known;
-      const fetched = fetch(secretId);
-      kept.set(secretId, fetched);
-      fetched.catch(() => kept.delete(secretId));
-      return fetched;
-    },
+    credentials,
     forget: (secretId) => {
       kept.delete(secretId);
+    },
+    ensure: async (secretId, username, tags) => {
+      // 32 hex digits are 128 random bits, and RDS refuses some punctuation in a master password.
+      const login = { username, password: randomBytes(16).toString('hex') };
+      try {
+        await client.send(
+          new CreateSecretCommand({
+            Name: secretId,
+            SecretString: JSON.stringify(login),
+            Tags: Object.entries(tags).map(([Key, Value]) => ({ Key, Value })),
+          }),
+        );
+      } catch (error) {
+        if (!(error instanceof ResourceExistsException)) throw error;
+      }
+      return credentials(secretId);
+    },
+    remove: async (secretId) => {
+      kept.delete(secretId);
+      try {
+        await client.send(new DeleteSecretCommand({ SecretId: secretId, ForceDeleteWithoutRecovery: true }));
+      } catch (error) {
+        if (!(error instanceof ResourceNotFoundException)) throw error;
+      }
     },
   };
 };

@@ -17,10 +17,10 @@ interface RouterRow {
   readonly database_host: string;
   readonly database_port: number;
   readonly database: string;
-  readonly secret_prefix: string;
+  readonly secret_id: string;
 }
 
-const columns = 'tenant_id, state, database_host, database_port, database, secret_prefix';
+const columns = 'tenant_id, state, database_host, database_port, database, secret_id';
 
 const routeOf = (row: RouterRow): Route => ({
   tenantId: row.tenant_id,
@@ -28,7 +28,7 @@ const routeOf = (row: RouterRow): Route => ({
   host: row.database_host,
   port: row.database_port,
   database: row.database,
-  secretId: `${row.secret_prefix}/app`,
+  secretId: row.secret_id,
 });
 
 /** Routes from the registry's view `router`. Asked anew once when the connection broke, and once when the login was refused. */

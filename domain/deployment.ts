@@ -58,6 +58,7 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
   'database:backup': [],
   'database:restore': [],
   'database:migrate': [],
+  'tenant-secrets': [],
   'machines:start': ['STATE_MACHINE_ARN_PREFIX'],
   'machines:operate': ['STATE_MACHINE_ARN_PREFIX'],
   bus: ['BUS_NAME'],

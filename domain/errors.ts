@@ -23,6 +23,12 @@ export const failures = {
   BrokenReferences: 'compensate',
   FenceTimeout: 'retry',
   TenantStillPresent: 'retry',
+  ServerNotReady: 'retry',
+  ServerRefused: 'compensate',
+  MoveRefused: 'stop',
+  MoveNotFound: 'stop',
+  CopyDiverges: 'compensate',
+  CopyDiffers: 'compensate',
 } as const satisfies Record<string, 'retry' | 'compensate' | 'stop'>;
 
 export type FailureName = keyof typeof failures;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { reservedSlugs } from './names.ts';
+import { isolations } from './placement.ts';
 
 export const tenantStatuses = [
   'provisioning',
@@ -87,6 +88,8 @@ export const profile = {
   adminEmail: z.email().max(254).optional(),
   adminName: z.string().trim().min(1).max(200).optional(),
   customDomain: customDomain.optional(),
+  /** Where the rows live; what the plan gives unless told. */
+  isolation: z.enum(isolations).optional(),
   region: z
     .string()
     .regex(/^[a-z0-9-]{1,40}$/, 'must be a region such as eu-central-1')

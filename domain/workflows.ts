@@ -7,6 +7,7 @@ export type Reach =
   | 'database:backup'
   | 'database:restore'
   | 'database:migrate'
+  | 'tenant-secrets'
   | 'machines:start'
   | 'machines:operate'
   | 'bus'
@@ -39,6 +40,8 @@ export const steps = {
   ActivateTenant: handler('provision/activate-tenant', 30, ['registry']),
   ReleaseTenant: handler('provision/release-tenant', 30, ['registry']),
   PrepareDatabase: handler('placement/prepare-database', 60, ['registry', 'database:provision']),
+  CreateDatabase: handler('placement/create-database', 120, ['registry', 'database:migrate', 'tenant-secrets']),
+  DropDatabase: handler('placement/drop-database', 300, ['registry', 'database:migrate', 'tenant-secrets']),
   ReleaseDatabase: handler('placement/release-database', 300, ['registry', 'database:provision', 'database:restore']),
   OpenBackup: handler('backup/open-backup', 30, ['registry']),
   DumpDatabase: handler('backup/dump-database', 840, ['registry', 'database:backup', 'archive:write'], {
@@ -71,8 +74,8 @@ export type StepName = keyof typeof steps;
 /** Machine -> its Task states that are handlers. `state-machines/<machine>.asl.json` has a `${<State>Arn}` hole for each. */
 export const workflows = {
   'provision-tenant': ['ClaimTenant', 'PlaceTenant', 'ActivateTenant', 'ReleaseTenant'],
-  'prepare-placement': ['PrepareDatabase'],
-  'release-placement': ['ReleaseDatabase'],
+  'prepare-placement': ['CreateDatabase', 'PrepareDatabase'],
+  'release-placement': ['ReleaseDatabase', 'DropDatabase'],
   'back-up-tenant': ['OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup'],
   'back-up-fleet': ['ListDueTenants', 'OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup', 'SummariseBackups'],
   'restore-tenant': [

@@ -1,13 +1,18 @@
+import type { Client } from 'pg';
 import { z } from 'zod';
-import type { AppMigration } from '../adapters/pool/migrations.ts';
+import { type AppMigration, storedMigrations } from '../adapters/pool/migrations.ts';
+import { workerLogins } from '../adapters/pool/server-logins.ts';
 import { type PoolState, setUpPool } from '../adapters/pool/set-up.ts';
+import { readyDatabase, setUpTenantDatabase } from '../adapters/pool/tenant-database.ts';
 import { type DatabasePlace, openRegistryConnection, roleSecret } from '../adapters/postgres/connection.ts';
 import { ensureDatabase } from '../adapters/postgres/database.ts';
-import { clientSql } from '../adapters/postgres/sql.ts';
+import { clientSql, type Sql } from '../adapters/postgres/sql.ts';
 import { openCells } from '../adapters/registry/cells.ts';
 import { writeRegistryLogins } from '../adapters/registry/logins.ts';
 import { migrateRegistry } from '../adapters/registry/migrate.ts';
+import { openPlacements } from '../adapters/registry/placements.ts';
 import { openRoutes } from '../adapters/registry/routes.ts';
+import { openServers } from '../adapters/registry/servers.ts';
 import { restoreSetUpSql } from '../adapters/restore/effects.ts';
 import type { World } from '../adapters/world.ts';
 import { worldOfProcess } from './step.ts';
@@ -23,9 +28,24 @@ const inputSchema = z.object({
         database: z.string().min(1),
         secretPrefix: z.string().min(1),
         capacity: z.coerce.number().int().min(0),
+        serverCapacity: z.coerce.number().int().min(0).optional(),
+        databaseCapacity: z.coerce.number().int().min(0).optional(),
       }),
     )
     .min(1),
+  /** More servers for tenants' own databases; that of each cell is one already. */
+  servers: z
+    .array(
+      z.object({
+        id: z.string().regex(/^[a-z][a-z0-9-]{0,62}$/, 'must be a name such as eu-1-b'),
+        cell: z.string().min(1),
+        host: z.string().min(1),
+        port: z.coerce.number().int().min(1).max(65_535),
+        secretPrefix: z.string().min(1),
+        capacity: z.coerce.number().int().min(0),
+      }),
+    )
+    .default([]),
   /** Key prefix of the app's migrations in the archive bucket, run in the order of their names. */
   schemaPrefix: z.string().min(1),
   /** Login that owns the registry. That of a pool is `<secretPrefix>/migrate`. */
@@ -43,19 +63,17 @@ export interface SetUpResult {
   readonly cells: readonly (PoolState & { readonly id: string })[];
 }
 
-const readMigrations = async (world: World, prefix: string): Promise<AppMigration[]> => {
-  const keys: string[] = [];
-  for await (const { key } of world.archive.objects.list(prefix)) if (key.endsWith('.sql')) keys.push(key);
-  if (keys.length === 0)
-    throw new Error(
-      `schemaPrefix ${prefix} has no .sql object in ${world.archive.bucket}; upload the app's migrations`,
-    );
-  const texts = keys.toSorted().map(async (key) => {
-    const sql = await world.archive.objects.text(key);
-    if (sql === undefined) throw new Error(`object ${key} went away while set-up read it; run set-up again`);
-    return { version: key.slice(prefix.length), sql };
-  });
-  return Promise.all(texts);
+const asMaster = async <Result>(
+  world: World,
+  place: DatabasePlace,
+  work: (master: Client) => Promise<Result>,
+): Promise<Result> => {
+  const client = await world.databases.connect(place, 'migrate');
+  try {
+    return await work(client);
+  } finally {
+    await client.end();
+  }
 };
 
 const setUpCell = async (
@@ -63,18 +81,12 @@ const setUpCell = async (
   place: DatabasePlace,
   migrations: readonly AppMigration[],
 ): Promise<PoolState> => {
-  const login = (role: 'app' | 'provision' | 'backup' | 'restore') =>
-    world.secrets.credentials(roleSecret(place, role));
-  const master = await world.secrets.credentials(roleSecret(place, 'migrate'));
-  await ensureDatabase(place, place.database, master);
+  await ensureDatabase(place, place.database, await world.secrets.credentials(roleSecret(place, 'migrate')));
   const credentials = {
-    app: await login('app'),
-    provision: await login('provision'),
-    backup: await login('backup'),
-    restore: await login('restore'),
+    ...(await workerLogins(world.secrets, place)),
+    app: await world.secrets.credentials(roleSecret(place, 'app')),
   };
-  const client = await world.databases.connect(place, 'migrate');
-  try {
+  return asMaster(world, place, async (client) => {
     const state = await setUpPool(client, { credentials, migrations });
     await clientSql(client).transaction(async (within) => {
       // IF NOT EXISTS does not hold between two set-ups at once: both would create, one would fail.
@@ -82,9 +94,23 @@ const setUpCell = async (
       await within.query(restoreSetUpSql(credentials.restore.username));
     });
     return state;
-  } finally {
-    await client.end();
-  }
+  });
+};
+
+/** Brings the tenants' own databases on one server to this release, the one that new ones are copied from first. */
+const setUpServer = async (
+  world: World,
+  registry: Sql,
+  server: Omit<DatabasePlace, 'database'> & { readonly id: string },
+  migrations: readonly AppMigration[],
+): Promise<void> => {
+  const credentials = await workerLogins(world.secrets, server);
+  const databases = await openPlacements(registry).databasesOn(server.id);
+  await ensureDatabase(server, readyDatabase, await world.secrets.credentials(roleSecret(server, 'migrate')));
+  for (const database of [readyDatabase, ...databases])
+    await asMaster(world, { ...server, database }, (client) =>
+      setUpTenantDatabase(client, { credentials, migrations }),
+    );
 };
 
 /**
@@ -94,7 +120,8 @@ const setUpCell = async (
 export const setUp = async (event: unknown, world: World): Promise<SetUpResult> => {
   const parsed = inputSchema.safeParse(event);
   if (!parsed.success) throw new Error(`set-up: ${z.prettifyError(parsed.error)}`);
-  const { cells, schemaPrefix, masterSecretId, routerSecretId, tenantUrl } = parsed.data;
+  const input = parsed.data;
+  const { cells, schemaPrefix, masterSecretId, routerSecretId, tenantUrl } = input;
   const { registryPlace, secrets } = world;
   await ensureDatabase(registryPlace, registryPlace.database, await secrets.credentials(masterSecretId));
   const master = openRegistryConnection({ ...registryPlace, secretId: masterSecretId }, secrets);
@@ -105,12 +132,16 @@ export const setUp = async (event: unknown, world: World): Promise<SetUpResult> 
       router: await secrets.credentials(routerSecretId),
     });
     if (tenantUrl) await openRoutes(master).setPattern(tenantUrl);
-    const appMigrations = await readMigrations(world, schemaPrefix);
+    const appMigrations = await storedMigrations(world.archive, schemaPrefix);
     const ready: (PoolState & { id: string })[] = [];
     for (const cell of cells) {
       ready.push({ id: cell.id, ...(await setUpCell(world, cell, appMigrations)) });
       await openCells(master).upsert(cell);
     }
+    for (const server of input.servers) await openServers(master).upsert(server);
+    for (const { id, host, port, secretPrefix } of await openServers(master).list())
+      if (host !== null && port !== null)
+        await setUpServer(world, master, { id, host, port, secretPrefix }, appMigrations);
     return { migrations, cells: ready };
   } finally {
     await master.close();

@@ -62,6 +62,19 @@ const grants: Readonly<Record<Reach, (target: IFunction, places: Places) => void
     for (const role of Object.keys(platform.registry.secrets)) grantSecret(target, platform.registry.secrets, role);
     for (const role of Object.keys(platform.pool.secrets)) grantSecret(target, platform.pool.secrets, role);
   },
+  'tenant-secrets': (target, { bus }) => {
+    const { partition, region, account } = Stack.of(bus);
+    allow(
+      target,
+      [
+        'secretsmanager:CreateSecret',
+        'secretsmanager:DeleteSecret',
+        'secretsmanager:GetSecretValue',
+        'secretsmanager:TagResource',
+      ],
+      [`arn:${partition}:secretsmanager:${region}:${account}:secret:tenantry/t/*`],
+    );
+  },
   'machines:start': (target, { bus }) => {
     allow(
       target,

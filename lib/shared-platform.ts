@@ -45,6 +45,7 @@ export class SharedPlatform extends Stack {
         provision: 'tenantry_provision',
         backup: 'tenantry_backup',
         restore: 'tenantry_restore',
+        replicate: 'tenantry_replicate',
       },
     });
     this.archive = createArchive(this, parameters);

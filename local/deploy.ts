@@ -52,7 +52,9 @@ const createSecrets = async (secrets: SecretsManagerClient, target: Target): Pro
     create('tenantry/registry/router', 'tenantry_router'),
     create('tenantry/registry/migrate', username, password),
     create(`${secretPrefix}/migrate`, username, password),
-    ...['app', 'provision', 'backup', 'restore'].map((role) => create(`${secretPrefix}/${role}`, `tenantry_${role}`)),
+    ...['app', 'provision', 'backup', 'restore', 'replicate'].map((role) =>
+      create(`${secretPrefix}/${role}`, `tenantry_${role}`),
+    ),
   ]);
 };
 

@@ -31,7 +31,7 @@ export interface TestCloud {
   run(workflow: string, input: unknown): Promise<DescribeExecutionOutput>;
   publish(detailType: string, detail: unknown): Promise<string>;
   /** The superuser on one database: to damage, to look, never on behalf of the product. */
-  admin(database: 'control' | 'pool'): Promise<pg.Client>;
+  admin(database: string): Promise<pg.Client>;
   /** Resolves with the rows as soon as the registry answers any for this query. */
   eventually<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
   /** The operator API. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import { StepFailure } from '../../domain/errors.ts';
+import type { Archive } from '../archive/archive.ts';
 
 /** One step of the app's schema; `version` is its file name, applied in the order of the list. */
 export interface AppMigration {
@@ -46,4 +47,18 @@ export const applyMigration = async (client: ClientBase, { version, sql }: AppMi
   await client.query(sql);
   await client.query('INSERT INTO tenantry.schema_versions (version, sha256) VALUES ($1, $2)', [version, sha256(sql)]);
   await client.query(`SET LOCAL tenantry.migrating = 'off'; SET LOCAL row_security = on`);
+};
+
+/** The app's migrations as they lie under a key prefix of the archive bucket, in the order of their names. Throws when there is none. */
+export const storedMigrations = async ({ objects, bucket }: Archive, prefix: string): Promise<AppMigration[]> => {
+  const keys: string[] = [];
+  for await (const { key } of objects.list(prefix)) if (key.endsWith('.sql')) keys.push(key);
+  if (keys.length === 0)
+    throw new Error(`schemaPrefix ${prefix} has no .sql object in ${bucket}; upload the app's migrations`);
+  const texts = keys.toSorted().map(async (key) => {
+    const sql = await objects.text(key);
+    if (sql === undefined) throw new Error(`object ${key} went away while it was read; run set-up again`);
+    return { version: key.slice(prefix.length), sql };
+  });
+  return Promise.all(texts);
 };

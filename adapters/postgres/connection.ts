@@ -10,7 +10,7 @@ export interface DatabasePlace {
   readonly secretPrefix: string;
 }
 
-export type DatabaseRole = 'app' | 'provision' | 'backup' | 'restore' | 'migrate';
+export type DatabaseRole = 'app' | 'provision' | 'backup' | 'restore' | 'replicate' | 'migrate';
 
 export interface Databases {
   /**
@@ -33,6 +33,7 @@ const limits = {
   // An exported snapshot is an idle transaction for as long as the dump takes (840 s at most).
   backup: { statement: 840_000, idle: 900_000 },
   restore: { statement: 840_000, idle: 300_000 },
+  replicate: { statement: 840_000, idle: 300_000 },
   migrate: { statement: 240_000, idle: 60_000 },
 } as const satisfies Record<DatabaseRole, Limits>;
 

@@ -8,6 +8,7 @@ export interface NewBackup {
   readonly tenantId: string;
   readonly operationId: string;
   readonly kind: BackupKind;
+  /** The pool's cell, or the place of the tenant's own database (`sharedDatabase`). */
   readonly cell: string;
   readonly reason?: string | undefined;
 }
@@ -26,8 +27,11 @@ export interface Backups {
   open(backup: NewBackup): Promise<Backup>;
   /** Notes the written archive. A repeat replaces the note; throws StaleOperation when the backup has ended. */
   recordDump(id: string, dump: Dump): Promise<void>;
-  /** Makes the backup restorable; a repeat answers the same. Throws StaleOperation unless its archive was recorded. */
-  seal(id: string): Promise<Backup>;
+  /**
+   * Makes the backup restorable, bound to a manifest of that SHA-256; a repeat answers the same. Throws StaleOperation unless
+   * its archive was recorded.
+   */
+  seal(id: string, manifestSha256: string): Promise<Backup>;
   /** Ends a backup that is not sealed; false when it is sealed, deleted or unknown. The first reason stays. */
   fail(id: string, reason: string): Promise<boolean>;
   get(id: string): Promise<Backup | undefined>;
@@ -46,10 +50,17 @@ export interface Backups {
 export const backupIdOf = (operation: string, tenantId: string): string =>
   `b-${createHash('sha256').update(`${operation}/${tenantId}`).digest('hex').slice(0, 12)}`;
 
-const columns = `id, tenant_id AS "tenantId", operation_id AS "operationId", kind, status, cell_id AS cell,
+const drillOf = (column: string): string =>
+  `(SELECT archive.${column} FROM backups archive WHERE archive.id = backups.archive_id)`;
+
+/** A backup as its readers know it, from a query over `backups` under that name. */
+export const backupColumns = `id, tenant_id AS "tenantId", operation_id AS "operationId", kind, status, cell_id AS cell,
   to_char(taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "takenAt", rows, bytes,
   schema_fingerprint AS "schemaFingerprint", digests, same_as AS "sameAs", archive_id AS "archiveId", reason,
-  opened_at AS "openedAt", sealed_at AS "sealedAt"`;
+  manifest_sha256 AS "manifestSha256", ${drillOf('drilled_at')} AS "drilledAt", ${drillOf('drill_outcome')} AS "drillOutcome",
+  ${drillOf('drill_reason')} AS "drillReason", held_at AS "heldAt", held_by AS "heldBy", hold_reason AS "holdReason",
+  deleted_at AS "deletedAt", opened_at AS "openedAt", sealed_at AS "sealedAt"`;
+const columns = backupColumns;
 
 export const openBackups = (sql: Sql): Backups => {
   const get = async (id: string): Promise<Backup | undefined> =>
@@ -82,10 +93,10 @@ export const openBackups = (sql: Sql): Backups => {
       );
       if (!recorded) throw await stale(id, 'dumped');
     },
-    seal: async (id) => {
+    seal: async (id, manifestSha256) => {
       await sql.query(
-        `UPDATE backups SET status = 'sealed', sealed_at = clock_timestamp() WHERE id = $1 AND status = 'dumped'`,
-        [id],
+        `UPDATE backups SET status = 'sealed', sealed_at = clock_timestamp(), manifest_sha256 = $2 WHERE id = $1 AND status = 'dumped'`,
+        [id, manifestSha256],
       );
       const backup = await get(id);
       if (backup?.status !== 'sealed') throw await stale(id, 'sealed');
@@ -121,9 +132,9 @@ export const openBackups = (sql: Sql): Backups => {
       sql.query(`SELECT ${columns} FROM backups WHERE operation_id = $1 ORDER BY tenant_id`, [operationId]),
     ages: ({ plan, tenantIds } = {}) =>
       sql.query(
-        `SELECT t.id AS "tenantId", p.cell_id AS cell, t.plan,
+        `SELECT t.id AS "tenantId", CASE WHEN p.isolation = 'pooled' THEN p.cell_id ELSE p.id END AS cell, t.plan,
            (SELECT max(b.taken_at) FROM backups b WHERE b.tenant_id = t.id AND b.status = 'sealed') AS "takenAt"
-         FROM tenants t JOIN placements p ON p.tenant_id = t.id
+         FROM tenants t JOIN placements p ON p.tenant_id = t.id AND p.active
          WHERE t.status = 'active' AND ($1::text IS NULL OR t.plan = $1) AND ($2::text[] IS NULL OR t.id = ANY ($2))
          ORDER BY t.id`,
         [plan, tenantIds],

@@ -47,15 +47,17 @@ export const endUnlessDone = async (
 
 /** What becomes of the tenant of a signup that failed; inside the transaction that ends the operation. */
 export const settleProvisioning = async (
-  { tenants, leases }: RegistryParts,
+  { tenants, placements, leases }: RegistryParts,
   { operation, tenantId }: Ending,
   released: boolean,
 ): Promise<void> => {
   if (tenantId === undefined) return;
   const tenant = await tenants.get(tenantId);
   if (tenant?.claimedBy === operation && tenant.status === 'provisioning') {
-    if (released) await tenants.drop(tenantId, operation);
-    else await tenants.move(tenantId, { from: ['provisioning'], to: 'failed', operation });
+    if (released) {
+      await placements.release(tenantId);
+      await tenants.drop(tenantId, operation);
+    } else await tenants.move(tenantId, { from: ['provisioning'], to: 'failed', operation });
   }
   await leases.release({ tenantId, holder: operation });
 };

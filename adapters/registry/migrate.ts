@@ -4,6 +4,8 @@ import { migration002 } from './migrations/002-backups.ts';
 import { migration003 } from './migrations/003-restores.ts';
 import { migration004 } from './migrations/004-ends.ts';
 import { migration005 } from './migrations/005-approvals.ts';
+import { migration006 } from './migrations/006-servers.ts';
+import { migration007 } from './migrations/007-drills.ts';
 
 export interface Migration {
   readonly name: string;
@@ -11,7 +13,14 @@ export interface Migration {
 }
 
 /** In the order in which they run. One that has run anywhere is never changed again. */
-export const migrations: readonly Migration[] = [migration001, migration002, migration003, migration004, migration005];
+export const migrations: readonly Migration[] = [
+  migration001,
+  migration002,
+  migration003,
+  migration004,
+  migration005,
+  migration006, migration007
+];
 
 /**
  * Brings the registry's schema up to date; answers the names of the migrations that ran. Of many callers at once one

@@ -9,12 +9,14 @@ import { type Operations, openOperations } from './operations.ts';
 import { openPlacements, type Placements } from './placements.ts';
 import { openRestores, type Restores } from './restores.ts';
 import { openRoutes, type Routes } from './routes.ts';
+import { openServers, type Servers } from './servers.ts';
 import { openTenants, type Tenants } from './tenants.ts';
 
 export interface RegistryParts {
   readonly tenants: Tenants;
   readonly placements: Placements;
   readonly cells: Cells;
+  readonly servers: Servers;
   readonly leases: Leases;
   readonly operations: Operations;
   readonly journal: Journal;
@@ -38,6 +40,7 @@ const parts = (sql: Sql): RegistryParts => ({
   tenants: openTenants(sql),
   placements: openPlacements(sql),
   cells: openCells(sql),
+  servers: openServers(sql),
   leases: openLeases(sql),
   operations: openOperations(sql),
   journal: openJournal(sql),

@@ -3,7 +3,6 @@ import type { Sql } from '../postgres/sql.ts';
 export interface Route {
   readonly host: string;
   readonly tenantId: string;
-  readonly cellId: string;
   readonly kind: 'subdomain' | 'custom';
   /** `off`: the host is known and answers 503. */
   readonly state: 'on' | 'off';
@@ -22,13 +21,13 @@ export interface Routes {
 }
 
 export const openRoutes = (sql: Sql): Routes => ({
-  set: async ({ host, tenantId, cellId, kind, state }) =>
+  set: async ({ host, tenantId, kind, state }) =>
     (
       await sql.query(
-        `INSERT INTO routes AS route (host, tenant_id, cell_id, kind, state) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (host) DO UPDATE SET cell_id = excluded.cell_id, kind = excluded.kind, state = excluded.state, updated_at = now()
+        `INSERT INTO routes AS route (host, tenant_id, kind, state) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (host) DO UPDATE SET kind = excluded.kind, state = excluded.state, updated_at = now()
          WHERE route.tenant_id = excluded.tenant_id RETURNING host`,
-        [host, tenantId, cellId, kind, state],
+        [host, tenantId, kind, state],
       )
     ).length > 0,
   turn: async (tenantId, state) => {
@@ -36,7 +35,7 @@ export const openRoutes = (sql: Sql): Routes => ({
   },
   of: (tenantId) =>
     sql.query<Route>(
-      `SELECT host, tenant_id AS "tenantId", cell_id AS "cellId", kind, state FROM routes WHERE tenant_id = $1 ORDER BY kind DESC, host`,
+      `SELECT host, tenant_id AS "tenantId", kind, state FROM routes WHERE tenant_id = $1 ORDER BY kind DESC, host`,
       [tenantId],
     ),
   remove: async (tenantId) => {

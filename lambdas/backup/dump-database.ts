@@ -2,9 +2,8 @@ import { z } from 'zod';
 import { type ExportedTenant, type ExportTenant, exportTenants } from '../../adapters/dump/export.ts';
 import { ensureToc } from '../../adapters/dump/toc.ts';
 import { templateDatabase } from '../../adapters/pool/template.ts';
-import { roleSecret } from '../../adapters/postgres/connection.ts';
+import { type DatabasePlace, roleSecret } from '../../adapters/postgres/connection.ts';
 import { sqlState } from '../../adapters/postgres/sql.ts';
-import type { Cell } from '../../adapters/registry/cells.ts';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { step } from '../step.ts';
@@ -52,27 +51,33 @@ const stillToDo = async (
       continue;
     }
     const last = await world.registry.backups.newestSealed(tenantId);
+    // An archive that a drill could not restore is never pointed to again.
     const previous =
-      last?.schemaFingerprint && last.digests
-        ? { archiveId: last.archiveId, schemaFingerprint: last.schemaFingerprint, digests: last.digests }
+      last?.schemaFingerprint && last.digests && last.drillOutcome !== 'failed'
+        ? {
+            archiveId: last.archiveId,
+            schemaFingerprint: last.schemaFingerprint,
+            digests: last.digests,
+            manifestSha256: last.manifestSha256,
+          }
         : undefined;
     tenants.push({ tenantId, backupId, operation, kind: backup?.kind ?? 'manual', previous });
   }
   return { tenants, failed };
 };
 
-const tocOf = (world: World, cell: Cell, signal: AbortSignal) => async (fingerprint: string) => {
+const tocOf = (world: World, place: DatabasePlace, signal: AbortSignal) => async (fingerprint: string) => {
   const database = templateDatabase(fingerprint);
-  const login = await world.secrets.credentials(roleSecret(cell, 'backup'));
+  const login = await world.secrets.credentials(roleSecret(place, 'backup'));
   return ensureToc(world.archive.objects, fingerprint, {
-    host: cell.host,
-    port: cell.port,
+    host: place.host,
+    port: place.port,
     database,
     login,
     signal,
     connect: async () => {
       try {
-        return await world.databases.connect({ ...cell, database }, 'backup');
+        return await world.databases.connect({ ...place, database }, 'backup');
       } catch (error) {
         // invalid_catalog_name: the pool drifted from its migrations and has no template.
         if (sqlState(error) === '3D000') return undefined;
@@ -92,14 +97,15 @@ export const handler = step('DumpDatabase', contract, async (input, world, signa
   const { tenants, failed } = await stillToDo(world, operation, input);
   const written: ExportedTenant[] = [];
   if (tenants.length > 0) {
-    const cell = await world.registry.cells.get(input.cell);
-    if (!cell) throw new StepFailure('InvalidStepInput', `cell ${input.cell} does not exist; open the backup again`);
+    const found = await world.registry.placements.database(input.cell);
+    if (!found) throw new StepFailure('InvalidStepInput', `cell ${input.cell} does not exist; open the backup again`);
+    const { place, isolation } = found;
     const unwritten = await exportTenants({
-      connect: () => world.databases.connect(cell, 'backup'),
+      connect: () => world.databases.connect(place, 'backup'),
       archive: world.archive,
       tenants,
-      isolation: 'pooled',
-      toc: tocOf(world, cell, signal),
+      isolation,
+      toc: tocOf(world, place, signal),
       signal,
       written: async (exported) => {
         await world.registry.backups.recordDump(exported.backupId, exported);

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { backupIdOf } from '../../adapters/registry/backups.ts';
+import { sharedDatabase } from '../../adapters/registry/placements.ts';
 import type { World } from '../../adapters/world.ts';
 import { type BackupKind, backupKinds } from '../../domain/backup.ts';
 import { StepFailure } from '../../domain/errors.ts';
@@ -28,7 +29,7 @@ const contract = {
 const backable = (kind: BackupKind): readonly TenantStatus[] =>
   kind === 'final' ? ['active', 'suspended', 'deprovisioning', 'failed'] : ['active', 'suspended'];
 
-/** Cell of a tenant that can be backed up; throws TenantNotFound or TenantNotReady. */
+/** Database of a tenant that can be backed up; throws TenantNotFound or TenantNotReady. */
 const cellOf = async (world: World, tenantId: string, kind: BackupKind): Promise<string> => {
   const tenant = await world.registry.tenants.require(tenantId);
   if (!backable(kind).includes(tenant.status))
@@ -36,7 +37,7 @@ const cellOf = async (world: World, tenantId: string, kind: BackupKind): Promise
       'TenantNotReady',
       `tenant ${tenantId} is ${tenant.status}; a ${kind} backup needs one that is ${backable(kind).join(' or ')}`,
     );
-  return (await world.registry.placements.require(tenantId)).cell.id;
+  return sharedDatabase(await world.registry.placements.require(tenantId));
 };
 
 /** Why one tenant of a slice is left out; a failure of the infrastructure is nobody's and ends the step. */
@@ -73,7 +74,7 @@ export const handler = step('OpenBackup', contract, async (input, world) => {
       const own = await cellOf(world, tenantId, kind);
       cell ??= own;
       if (own !== cell) {
-        skip(`it is in cell ${own} now, the slice is of cell ${cell}`);
+        skip(`its rows are in ${own} now, the slice is of ${cell}`);
         continue;
       }
     } catch (error) {

@@ -43,9 +43,12 @@ const described = ({ id, tenantId, takenAt, rows, bytes }: Backup): Sealed => ({
   bytes: bytes ?? 0,
 });
 
-/** Reads back what the bucket has: the manifest as it was recorded, and every object in the length that it needs. */
-const inspect = async (world: World, backup: Backup): Promise<void> => {
-  const manifest = await world.archive.manifest(backup.tenantId, backup.archiveId);
+/**
+ * Reads back what the bucket has: the manifest as it was recorded, and every object in the length that it needs. Answers the
+ * SHA-256 of the manifest, to which the record is bound from here on.
+ */
+const inspect = async (world: World, backup: Backup): Promise<string> => {
+  const { manifest, sha256 } = await world.archive.boundManifest(backup.tenantId, backup.archiveId);
   await world.archive.inspect(manifest);
   const tables = Object.fromEntries(
     manifest.members.map(({ table, rows, digest }) => [table, [rows, digest] as const]),
@@ -56,6 +59,13 @@ const inspect = async (world: World, backup: Backup): Promise<void> => {
       'BackupIncomplete',
       `backup ${backup.id} of tenant ${backup.tenantId} has a manifest of other rows than were recorded; back it up again`,
     );
+  const pointed = backup.sameAs === null ? undefined : await world.registry.backups.get(backup.sameAs);
+  if (pointed && (pointed.status !== 'sealed' || (pointed.manifestSha256 ?? sha256) !== sha256))
+    throw new StepFailure(
+      'BackupIncomplete',
+      `backup ${backup.id} points to the archive of ${pointed.id}, which is ${pointed.status} and bound to another manifest or gone; back it up again`,
+    );
+  return sha256;
 };
 
 const sealOne = async (world: World, backupId: string, holder: string): Promise<Backup> => {
@@ -68,10 +78,10 @@ const sealOne = async (world: World, backupId: string, holder: string): Promise<
       'BackupIncomplete',
       `backup ${backupId} is ${backup.status}: ${backup.reason ?? 'it has no archive'}`,
     );
-  await inspect(world, backup);
+  const manifestSha256 = await inspect(world, backup);
   return world.registry.transaction(async ({ leases, backups }) => {
     await leases.hold({ tenantId: backup.tenantId, holder, seconds: 300 });
-    return backups.seal(backupId);
+    return backups.seal(backupId, manifestSha256);
   });
 };
 

@@ -1,6 +1,9 @@
+import type { Client } from 'pg';
 import { z } from 'zod';
 import { countTenantRows } from '../../adapters/pool/release.ts';
 import { findTenant } from '../../adapters/pool/tenant.ts';
+import { type Placement, rowsAt } from '../../adapters/registry/placements.ts';
+import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { step } from '../step.ts';
 
@@ -9,27 +12,57 @@ const contract = {
   output: z.object({}),
 };
 
-/** Proves in the tenant's database that no row of it is left; throws TenantStillPresent with the counts. Read-only. */
-export const handler = step('VerifyGone', contract, async ({ operation, tenantId }, world) => {
-  await world.registry.leases.hold({ tenantId, holder: operation, seconds: 300 });
-  const placement = await world.registry.placements.get(tenantId);
-  if (!placement) return {};
-  const client = await world.databases.connect(placement.cell, 'provision');
+const asProvision = async <Found>(
+  world: World,
+  place: Parameters<World['databases']['connect']>[0],
+  look: (client: Client) => Promise<Found>,
+): Promise<Found> => {
+  const client = await world.databases.connect(place, 'provision');
   try {
-    const left = await countTenantRows(client, tenantId);
-    const tables = Object.entries(left).map(([table, rows]) => `${table} ${rows}`);
-    if (await findTenant(client, tenantId)) tables.push('tenantry.tenants 1');
+    return await look(client);
+  } finally {
+    await client.end();
+  }
+};
+
+const leftInPool = (world: World, { tenantId, cell }: Placement): Promise<string[]> =>
+  asProvision(world, cell, async (client) => {
+    const rows = await countTenantRows(client, tenantId);
+    const left = Object.entries(rows).map(([table, count]) => `${table} ${count}`);
+    if (await findTenant(client, tenantId)) left.push('tenantry.tenants 1');
     const { rows: copies } = await client.query<{ name: string }>(
       'SELECT nspname AS name FROM pg_namespace WHERE nspname = ANY($1)',
       [await world.registry.restores.schemasOf(tenantId)],
     );
-    tables.push(...copies.map(({ name }) => `schema ${name}`));
-    if (tables.length === 0) return {};
+    return [...left, ...copies.map(({ name }) => `schema ${name}`)];
+  });
+
+const leftOnServer = (world: World, placement: Placement): Promise<string[]> =>
+  asProvision(world, { ...rowsAt(placement), database: 'postgres' }, async (client) => {
+    const { rows } = await client.query<{ name: string }>(
+      `SELECT 'database ' || datname AS name FROM pg_database WHERE datname = $1
+       UNION ALL SELECT 'login ' || rolname FROM pg_roles WHERE rolname = $1`,
+      [placement.database],
+    );
+    return rows.map(({ name }) => name);
+  });
+
+const leftOf = async (world: World, placement: Placement): Promise<string[]> => {
+  if (placement.isolation === 'pooled') return leftInPool(world, placement);
+  return leftOnServer(world, placement);
+};
+
+/** Proves at every place of the tenant that nothing of it is left; throws TenantStillPresent with what is. Read-only. */
+export const handler = step('VerifyGone', contract, async ({ operation, tenantId }, world) => {
+  await world.registry.leases.hold({ tenantId, holder: operation, seconds: 300 });
+  for (const placement of await world.registry.placements.all(tenantId)) {
+    const left = await leftOf(world, placement);
+    if (left.length === 0) continue;
+    const where = placement.server?.id ?? placement.cell.id;
     throw new StepFailure(
       'TenantStillPresent',
-      `tenant ${tenantId} still has rows in ${placement.cell.id}: ${tables.join(', ')}; release its database again`,
+      `tenant ${tenantId} is still in ${where}: ${left.join(', ')}; release its placement again`,
     );
-  } finally {
-    await client.end();
   }
+  return {};
 });

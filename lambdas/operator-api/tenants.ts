@@ -54,7 +54,8 @@ export const tenantRoutes = new Hono<ApiEnv>()
       placement: placement && {
         cell: placement.cell.id,
         region: placement.cell.region,
-        database: placement.cell.database,
+        server: placement.server?.id ?? null,
+        database: placement.database,
         tier: placement.tier,
         isolation: placement.isolation,
         placedAt: placement.placedAt,

@@ -1,18 +1,21 @@
 import { z } from 'zod';
 import { prepareTenant } from '../../adapters/pool/tenant.ts';
+import { rowsAt } from '../../adapters/registry/placements.ts';
 import { step } from '../step.ts';
+import { placementStep } from './placement-step.ts';
 
 const contract = {
-  input: z.object({ operation: z.string(), tenantId: z.string(), holder: z.string().optional() }),
+  input: z.object(placementStep),
   output: z.object({ cell: z.string(), database: z.string() }),
 };
 
-/** Gives the tenant its row and the app's first rows in the pool of its cell, in one transaction. A repeat changes nothing. */
-export const handler = step('PrepareDatabase', contract, async ({ operation, tenantId, holder = operation }, world) => {
+/** Gives the tenant its row and the app's first rows where its placement is, in one transaction. A repeat changes nothing. */
+export const handler = step('PrepareDatabase', contract, async (input, world) => {
+  const { operation, tenantId, holder = operation, placementId } = input;
   const { fence } = await world.registry.leases.hold({ tenantId, holder, seconds: 120 });
   const tenant = await world.registry.tenants.require(tenantId);
-  const { cell } = await world.registry.placements.require(tenantId);
-  const client = await world.databases.connect(cell, 'provision');
+  const placement = await world.registry.placements.require(tenantId, placementId);
+  const client = await world.databases.connect(rowsAt(placement), 'provision');
   try {
     const profile = {
       name: tenant.name ?? undefined,
@@ -20,7 +23,7 @@ export const handler = step('PrepareDatabase', contract, async ({ operation, ten
       adminName: tenant.adminName ?? undefined,
     };
     await prepareTenant(client, { tenantId, profile, fence });
-    return { cell: cell.id, database: cell.database };
+    return { cell: placement.cell.id, database: placement.database };
   } finally {
     await client.end();
   }

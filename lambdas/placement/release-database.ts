@@ -3,11 +3,14 @@ import { releaseTenant } from '../../adapters/pool/release.ts';
 import type { DatabasePlace } from '../../adapters/postgres/connection.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';
 import type { World } from '../../adapters/world.ts';
+import { isolations } from '../../domain/placement.ts';
 import { step } from '../step.ts';
+import { placementStep } from './placement-step.ts';
 
 const contract = {
-  input: z.object({ operation: z.string(), tenantId: z.string(), holder: z.string().optional() }),
-  output: z.object({ rows: z.int().nonnegative() }),
+  input: z.object(placementStep),
+  /** The isolation tells the machine what else there is to take down. */
+  output: z.object({ rows: z.int().nonnegative(), isolation: z.enum(isolations) }),
 };
 
 /** Copies and undo schemas of the tenant's restores hold its rows too; they belong to the login that restores. */
@@ -24,22 +27,22 @@ const dropRestores = async (world: World, tenantId: string, place: DatabasePlace
 
 /**
  * Deletes every row of the tenant in its pool. When time runs out it has stopped between two batches, and the machine's retry
- * goes on from there. A tenant without a place, or without a row in it, is done already.
+ * goes on from there. A tenant without a place, or without a row in it, is done already; a database of its own is dropped whole
+ * by the step that follows.
  */
-export const handler = step(
-  'ReleaseDatabase',
-  contract,
-  async ({ operation, tenantId, holder = operation }, world, signal) => {
-    // As long as the step may run: a lease that ran out would let another operation in between two batches.
-    const { fence } = await world.registry.leases.hold({ tenantId, holder, seconds: 330 });
-    const placement = await world.registry.placements.get(tenantId);
-    if (!placement) return { rows: 0 };
-    await dropRestores(world, tenantId, placement.cell);
-    const client = await world.databases.connect(placement.cell, 'provision');
-    try {
-      return { rows: await releaseTenant(client, { tenantId, fence, signal }) };
-    } finally {
-      await client.end();
-    }
-  },
-);
+export const handler = step('ReleaseDatabase', contract, async (input, world, signal) => {
+  const { operation, tenantId, holder = operation, placementId } = input;
+  // As long as the step may run: a lease that ran out would let another operation in between two batches.
+  const { fence } = await world.registry.leases.hold({ tenantId, holder, seconds: 330 });
+  const placement = await world.registry.placements.get(tenantId, placementId);
+  if (!placement) return { rows: 0, isolation: 'pooled' as const };
+  const { isolation, cell } = placement;
+  if (isolation !== 'pooled') return { rows: 0, isolation };
+  await dropRestores(world, tenantId, cell);
+  const client = await world.databases.connect(cell, 'provision');
+  try {
+    return { rows: await releaseTenant(client, { tenantId, fence, signal }), isolation };
+  } finally {
+    await client.end();
+  }
+});

@@ -29,7 +29,7 @@ export const handler = step('ActivateTenant', contract, ({ operation, tenantId }
     await leases.hold({ tenantId, holder: operation, seconds: 60 });
     await tenants.move(tenantId, { from: ['provisioning'], to: 'active', operation });
     const { tenant, answer } = await describe(registry, tenantId);
-    const route = { tenantId, cellId: answer.cell, state: 'on' } as const;
+    const route = { tenantId, state: 'on' } as const;
     await routes.set({ ...route, host: hostOf(answer.url), kind: 'subdomain' });
     if (tenant.customDomain) await routes.set({ ...route, host: tenant.customDomain, kind: 'custom' });
     await operations.succeed(operation, answer);

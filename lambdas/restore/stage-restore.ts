@@ -15,7 +15,11 @@ export const handler = step('StageRestore', contract, async ({ operation, tenant
   await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
   const restore = await restores.require({ id: restoreId, tenantId, operation });
   const backup = await backups.get(restore.backupId);
-  const manifest = await world.archive.manifest(tenantId, backup?.archiveId ?? restore.backupId);
+  const manifest = await world.archive.manifest(
+    tenantId,
+    backup?.archiveId ?? restore.backupId,
+    backup?.manifestSha256,
+  );
   const staged = await inTenantDatabase(world, tenantId, signal, (client) =>
     stageRestore(client, {
       restore,

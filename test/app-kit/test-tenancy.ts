@@ -94,7 +94,9 @@ export const openTestTenancy = async (): Promise<TestTenancy> => {
         [tenantId],
       );
       await control.query(
-        `INSERT INTO routes (host, tenant_id, cell_id, kind, state) VALUES ($1 || '.localhost', $1, 'local-1', 'subdomain', 'on')`,
+        `WITH placed AS (INSERT INTO placements (id, tenant_id, cell_id, tier, isolation, placed_by)
+           VALUES ('p-' || $1, $1, 'local-1', 'shared', 'pooled', 'provision-test'))
+         INSERT INTO routes (host, tenant_id, kind, state) VALUES ($1 || '.localhost', $1, 'subdomain', 'on')`,
         [tenantId],
       );
     },

@@ -162,14 +162,14 @@ describe('the etiquette of the write fence', () => {
       `INSERT INTO cells (id, region, host, port, database, secret_prefix, capacity) SELECT 'local-2', region, host, port, 'other', secret_prefix, capacity FROM cells WHERE id = 'local-1'`,
     );
     await setState('acme', 'moved');
-    await world.control.query("UPDATE routes SET cell_id = 'local-2' WHERE tenant_id = 'acme'");
+    await world.control.query("UPDATE placements SET cell_id = 'local-2' WHERE tenant_id = 'acme'");
     await write(acme, 'moved-along');
     expect(await streamsNamed('moved-along')).toEqual([]);
     expect((await master.query("SELECT tenant_id FROM streams WHERE name = 'moved-along'")).rows).toEqual([
       { tenant_id: 'acme' },
     ]);
     expect((await world.tenancy.resolveTenant('acme.localhost'))?.database).toBe('other');
-    await world.control.query("UPDATE routes SET cell_id = 'local-1' WHERE tenant_id = 'acme'");
+    await world.control.query("UPDATE placements SET cell_id = 'local-1' WHERE tenant_id = 'acme'");
     await master.end();
   });
 
@@ -182,12 +182,13 @@ describe('the etiquette of the write fence', () => {
 
   test('a tenant that is gone is told as not found', async () => {
     await setState('acme', 'fenced');
-    const [row] = (await world.control.query("DELETE FROM routes WHERE tenant_id = 'acme' RETURNING host, cell_id"))
-      .rows as { host: string; cell_id: string }[];
+    const [row] = (await world.control.query("DELETE FROM routes WHERE tenant_id = 'acme' RETURNING host")).rows as {
+      host: string;
+    }[];
     await expect(write(acme, 'gone')).rejects.toMatchObject({ name: 'TenantNotFound', status: 404 });
     await world.control.query(
-      "INSERT INTO routes (host, tenant_id, cell_id, kind, state) VALUES ($1, 'acme', $2, 'subdomain', 'on')",
-      [row!.host, row!.cell_id],
+      "INSERT INTO routes (host, tenant_id, kind, state) VALUES ($1, 'acme', 'subdomain', 'on')",
+      [row!.host],
     );
   });
 });

@@ -8,6 +8,8 @@ const cell = (id: string, used: number, capacity: number, more: Partial<CellLoad
   capacity,
   used,
   open: true,
+  serverCapacity: 40,
+  serversUsed: 0,
   ...more,
 });
 
@@ -17,6 +19,8 @@ const anyCell = fc.record({
   capacity: fc.nat({ max: 2 ** 31 - 1 }),
   used: fc.nat({ max: 2 ** 31 - 1 }),
   open: fc.boolean(),
+  serverCapacity: fc.nat({ max: 40 }),
+  serversUsed: fc.nat({ max: 40 }),
 });
 const cells = fc.uniqueArray(anyCell, { selector: ({ id }) => id, maxLength: 12 });
 const request = fc.record({
@@ -78,8 +82,10 @@ describe('a placement', () => {
   test('puts nobody into a closed cell and says that it is closed', () => {
     expect(placeTenant({ plan: 'pro' }, [cell('eu-1', 0, 10, { open: false })])).toEqual({
       kind: 'no-capacity',
-      reason: 'no cell has a free place (eu-1 0/10 closed); raise a capacity or add a cell',
+      reason: 'no free place for isolation pooled (eu-1 0/10 closed); raise a capacity, or add a cell or server',
     });
-    expect(placeTenant({ plan: 'pro' }, [])).toMatchObject({ reason: expect.stringContaining('no cell exists') });
+    expect(placeTenant({ plan: 'pro' }, [])).toMatchObject({
+      reason: expect.stringContaining('there is no other place of that kind'),
+    });
   });
 });

@@ -2,6 +2,7 @@ import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { workflows } from '../../domain/workflows.ts';
 import { lintFolder, lintMachine } from '../../state-machines/lint.ts';
 
 const folder = resolve(import.meta.dirname, '../../state-machines');
@@ -23,7 +24,19 @@ const task = (fields: Fields = {}): Fields => ({
   ...fields,
 });
 
+/** The machine's other steps, one after the other, so that every hole of the table is used. */
+const before = workflows['prepare-placement'].filter((name) => name !== 'PrepareDatabase');
+const earlier: Fields = Object.fromEntries(
+  before.map((name, place) => [
+    name,
+    {
+      ...task({ Resource: hole(`${name}Arn`), TimeoutSeconds: 900, Next: before[place + 1] ?? 'PrepareDatabase' }),
+    },
+  ]),
+);
+
 const states = (changes: Record<string, Fields> = {}): Fields => ({
+  ...earlier,
   PrepareDatabase: task(),
   PlacementPrepared: { Type: 'Succeed', Output: '{% $cell %}' },
   PlacementFailed: { Type: 'Fail', Error: 'PlacementFailed', Cause: '{% $failure.Cause %}' },
@@ -34,7 +47,7 @@ const machine = (changes: Fields = {}): string =>
   JSON.stringify({
     Comment: 'Invariant.',
     QueryLanguage: 'JSONata',
-    StartAt: 'PrepareDatabase',
+    StartAt: before[0],
     States: states(),
     ...changes,
   });
@@ -106,7 +119,13 @@ test.each([
   ],
   [
     'calls a step from a state of another name',
-    machine({ StartAt: 'Prepare', States: { ...states(), Prepare: task(), PrepareDatabase: undefined } }),
+    machine({
+      States: {
+        ...states({ [before.at(-1)!]: { ...(earlier[before.at(-1)!] as Fields), Next: 'Prepare' } }),
+        Prepare: task(),
+        PrepareDatabase: undefined,
+      },
+    }),
     'called by the state of its own name',
   ],
   [

@@ -32,7 +32,7 @@ beforeEach(async () => {
   await placements.place({ tenantId, operation: signup, plan: 'starter' });
   await tenants.move(tenantId, { from: ['provisioning'], to: 'active', operation: signup });
   await operations.succeed(signup);
-  await routes.set({ host: `${tenantId}.localhost`, tenantId, cellId: 'eu-1', kind: 'subdomain', state: 'on' });
+  await routes.set({ host: `${tenantId}.localhost`, tenantId, kind: 'subdomain', state: 'on' });
 });
 
 const open = (more: object = {}, id = operation) =>

@@ -89,7 +89,7 @@ export const startLaptop = async (functions?: FunctionInvoker): Promise<Laptop> 
   await create('tenantry/registry/router', 'tenantry_router');
   await create('tenantry/registry/migrate', username, password);
   await create('tenantry/eu-1/migrate', username, password);
-  for (const role of ['app', 'provision', 'backup', 'restore'])
+  for (const role of ['app', 'provision', 'backup', 'restore', 'replicate'])
     await create(`tenantry/eu-1/${role}`, `tenantry_${role}`);
   await s3.send(new CreateBucketCommand({ Bucket: 'archive' }));
   const schema = '001-chat.sql';

@@ -49,7 +49,7 @@ describe('a signup', () => {
     });
     expect(await world.registry.tenants.get(tenantId)).toMatchObject({ status: 'active', tier: 'shared' });
     expect(await world.registry.routes.of(tenantId)).toMatchObject([
-      { host: `${tenantId}.localhost`, kind: 'subdomain', state: 'on', cellId: 'eu-1' },
+      { host: `${tenantId}.localhost`, kind: 'subdomain', state: 'on' },
       { host: `chat.${tenantId}.example`, kind: 'custom', state: 'on' },
     ]);
     expect(await world.registry.operations.get(operation)).toMatchObject({ status: 'succeeded', outcome: active });
