@@ -10,38 +10,49 @@ export const loginsOf = (credentials: PoolCredentials): PoolLogins => ({
   provision: credentials.provision.username,
   backup: credentials.backup.username,
   restore: credentials.restore.username,
+  replicate: credentials.replicate.username,
 });
 
+/** On RDS no login may have REPLICATION; being a member of this role stands for it. */
+const managedReplication = 'rds_replication';
+
 /** Attributes are set again at every set-up: a hand that gave the app BYPASSRLS once must not outlive it. */
-const attributes = (role: keyof PoolLogins): string =>
-  `LOGIN NOINHERIT NOCREATEDB NOCREATEROLE NOREPLICATION ${role === 'backup' ? 'BYPASSRLS' : 'NOBYPASSRLS'}`;
+const attributes = (role: keyof PoolLogins, managed: boolean): string =>
+  [
+    'LOGIN NOINHERIT NOCREATEDB NOCREATEROLE',
+    role === 'replicate' && !managed ? 'REPLICATION' : 'NOREPLICATION',
+    role === 'backup' || role === 'replicate' ? 'BYPASSRLS' : 'NOBYPASSRLS',
+  ].join(' ');
 
 const writeLogin = async (client: ClientBase, role: keyof PoolLogins, { username, password }: Credentials) => {
   const { rows } = await client.query<{ super: boolean }>('SELECT rolsuper AS super FROM pg_roles WHERE rolname = $1', [
     username,
   ]);
+  const managed = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [managedReplication]);
   if (rows[0]?.super)
     throw new RangeError(`login ${username} of role ${role} is a superuser; keep another username in its secret`);
   const verb = rows.length > 0 ? 'ALTER' : 'CREATE';
-  await client.query(`${verb} ROLE ${ident(username)} ${attributes(role)} PASSWORD ${literal(password)}`);
+  const isManaged = managed.rows.length > 0;
+  await client.query(`${verb} ROLE ${ident(username)} ${attributes(role, isManaged)} PASSWORD ${literal(password)}`);
+  if (isManaged && role === 'replicate') await client.query(`GRANT ${managedReplication} TO ${ident(username)}`);
 };
 
 /**
- * Creates or renews the four logins of a pooled database and what they may do in it as a whole. `provision` and `restore`
+ * Creates or renews the five logins of a pooled database and what they may do in it as a whole. `provision` and `restore`
  * may switch triggers off for a transaction (PostgreSQL 15's SET ON PARAMETER), which otherwise takes a superuser:
  * deleting or inserting a tenant's rows in batches is impossible while its foreign keys fire.
  */
 export const writeLogins = async (client: ClientBase, credentials: PoolCredentials): Promise<void> => {
   // Roles belong to the whole server: two set-ups of two of its databases would both create them.
   await client.query('SELECT pg_advisory_xact_lock(7003, 2)');
-  for (const role of ['app', 'provision', 'backup', 'restore'] as const)
+  for (const role of ['app', 'provision', 'backup', 'restore', 'replicate'] as const)
     await writeLogin(client, role, credentials[role]);
-  const { app, provision, backup, restore } = loginsOf(credentials);
+  const { app, provision, backup, restore, replicate } = loginsOf(credentials);
   const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name');
   const database = ident(rows[0]?.name ?? '');
   await client.query(`
     REVOKE CONNECT, CREATE ON DATABASE ${database} FROM PUBLIC;
-    GRANT CONNECT ON DATABASE ${database} TO ${[app, provision, backup, restore].map(ident).join(', ')};
+    GRANT CONNECT ON DATABASE ${database} TO ${[app, provision, backup, restore, replicate].map(ident).join(', ')};
     GRANT CREATE ON DATABASE ${database} TO ${ident(restore)};
     GRANT SET ON PARAMETER session_replication_role TO ${ident(provision)}, ${ident(restore)};`);
 };

@@ -2,12 +2,16 @@ import { appSchema, notOfExtension } from '../catalog/app-schemas.ts';
 import { tenantPolicy } from '../catalog/fingerprint.ts';
 import { ident, literal } from '../postgres/identifier.ts';
 
-/** Login names of the four roles that steps and apps use; none is a superuser, only `backup` sees past row-level security. */
+/**
+ * Login names of the five roles that steps, apps and other servers use; none is a superuser. Only `backup` and `replicate`
+ * see past row-level security: a policy that binds the login of a replication makes its initial copy empty, without an error.
+ */
 export interface PoolLogins {
   readonly app: string;
   readonly provision: string;
   readonly backup: string;
   readonly restore: string;
+  readonly replicate: string;
 }
 
 /** Trigger and policy are named in the fingerprint, which leaves them out. */
@@ -27,6 +31,18 @@ CREATE TABLE IF NOT EXISTS tenantry.tenants (
   fence bigint NOT NULL DEFAULT 0,
   created_at timestamptz NOT NULL DEFAULT now()
 );
+-- All of schema tenantry that a move publishes: the epoch of a fence arrives behind every earlier commit of its tenant.
+CREATE TABLE IF NOT EXISTS tenantry.barriers (
+  tenant_id text PRIMARY KEY,
+  epoch bigint NOT NULL
+);
+CREATE TABLE IF NOT EXISTS tenantry.moves (
+  move_id text PRIMARY KEY,
+  tenant_id text NOT NULL,
+  phase text NOT NULL CHECK (phase IN ('copying', 'switched', 'returned', 'finished', 'abandoned')),
+  epoch bigint,
+  changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
 CREATE TABLE IF NOT EXISTS tenantry.schema_versions (
   version text PRIMARY KEY,
   sha256 text NOT NULL,
@@ -38,7 +54,8 @@ CREATE TABLE IF NOT EXISTS tenantry.schema_versions (
  * writers wait for a fence that is being put up. Above READ COMMITTED the transaction would read the state of its old
  * snapshot and write through the fence; FOR SHARE turns that into 40001. TRUNCATE ignores row-level security, so it is
  * refused altogether. Migrations change rows of all tenants at once: the tables' owner may, by a setting that is void for
- * everybody else.
+ * everybody else. A fence whose deadline has passed belongs to a move that died: the first writer takes it down, and the
+ * move's compare-and-set loses by the new epoch.
  */
 const checkFence = `
 CREATE OR REPLACE FUNCTION tenantry.check_fence() RETURNS trigger
@@ -46,6 +63,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   tenant text := current_setting('app.tenant_id', true);
   found_state text;
+  found_deadline timestamptz;
 BEGIN
   IF TG_OP = 'TRUNCATE' THEN
     RAISE EXCEPTION 'TRUNCATE of %.% would remove the rows of every tenant', TG_TABLE_SCHEMA, TG_TABLE_NAME
@@ -60,14 +78,37 @@ BEGIN
   END IF;
   PERFORM pg_advisory_xact_lock_shared(${fenceLockClass}, hashtext(tenant));
   IF current_setting('transaction_isolation') = 'read committed' THEN
-    SELECT state INTO found_state FROM tenantry.tenants WHERE tenant_id = tenant;
+    SELECT state, deadline INTO found_state, found_deadline FROM tenantry.tenants WHERE tenant_id = tenant;
   ELSE
-    SELECT state INTO found_state FROM tenantry.tenants WHERE tenant_id = tenant FOR SHARE;
+    SELECT state, deadline INTO found_state, found_deadline FROM tenantry.tenants WHERE tenant_id = tenant FOR SHARE;
   END IF;
   IF found_state IS DISTINCT FROM 'open' THEN
+    IF found_state = 'fenced' AND found_deadline < clock_timestamp() THEN
+      UPDATE tenantry.tenants SET state = 'open', epoch = epoch + 1, deadline = NULL
+        WHERE tenant_id = tenant AND state = 'fenced' AND deadline < clock_timestamp();
+      IF FOUND OR EXISTS (SELECT FROM tenantry.tenants WHERE tenant_id = tenant AND state = 'open') THEN
+        RETURN NULL;
+      END IF;
+    END IF;
     RAISE EXCEPTION 'tenant % is % here', tenant, coalesce(found_state, 'unknown') USING ERRCODE = 'TN001';
   END IF;
   RETURN NULL;
+END $$;`;
+
+/** Waits on the side that a tenant moves to, in one round trip; false when the epoch does not come in time. */
+const awaitBarrier = `
+CREATE OR REPLACE FUNCTION tenantry.await_barrier(tenant text, wanted bigint, millis integer) RETURNS boolean
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  until timestamptz := clock_timestamp() + millis * interval '1 millisecond';
+BEGIN
+  WHILE NOT EXISTS (SELECT FROM tenantry.barriers WHERE tenant_id = tenant AND epoch = wanted) LOOP
+    IF clock_timestamp() > until THEN
+      RETURN false;
+    END IF;
+    PERFORM pg_sleep(0.0005);
+  END LOOP;
+  RETURN true;
 END $$;`;
 
 /** Puts what is missing on one table or partition; does nothing on a table that has it all. */
@@ -96,7 +137,7 @@ BEGIN
       FOR EACH STATEMENT EXECUTE FUNCTION tenantry.check_fence()', target);
   END IF;
   EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', target);
-  EXECUTE format('GRANT SELECT ON %s TO ${ident(logins.backup)}', target);
+  EXECUTE format('GRANT SELECT ON %s TO ${ident(logins.backup)}, ${ident(logins.replicate)}', target);
   EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO ${writers}', target);
   -- The app goes through the root of a partition tree and needs nothing on its leaves.
   IF NOT facts.relispartition THEN
@@ -171,10 +212,16 @@ BEGIN
 END $$;`;
 
 const grants = (logins: PoolLogins): string => {
-  const [provision, backup, restore] = [logins.provision, logins.backup, logins.restore].map(ident);
+  const [provision, backup, restore, replicate] = [
+    logins.provision,
+    logins.backup,
+    logins.restore,
+    logins.replicate,
+  ].map(ident);
   return `
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tenantry FROM PUBLIC;
-GRANT USAGE ON SCHEMA tenantry TO ${provision}, ${backup}, ${restore};
+GRANT USAGE ON SCHEMA tenantry TO ${provision}, ${backup}, ${restore}, ${replicate};
+GRANT SELECT ON tenantry.barriers TO ${replicate};
 GRANT SELECT ON tenantry.schema_versions TO ${provision}, ${backup}, ${restore};
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenantry.tenants TO ${provision};
 GRANT SELECT, UPDATE ON tenantry.tenants TO ${restore};
@@ -183,7 +230,7 @@ GRANT SELECT ON tenantry.tenants TO ${backup};`;
 
 /** Schema `tenantry` of a pooled database; safe to run again. Nothing of the app is touched yet. */
 export const tenantrySchema = (logins: PoolLogins): string =>
-  [tables, checkFence, protectTable(logins), protectApp(logins), protectNew, grants(logins)].join('\n');
+  [tables, checkFence, awaitBarrier, protectTable(logins), protectApp(logins), protectNew, grants(logins)].join('\n');
 
 /** Needs a superuser, or rds_superuser on RDS. */
 export const watchNewTables = `

@@ -12,6 +12,7 @@ export const credentials: PoolCredentials = {
   provision: { username: 'tenantry_provision', password: 'provision-secret' },
   backup: { username: 'tenantry_backup', password: 'backup-secret' },
   restore: { username: 'tenantry_restore', password: 'restore-secret' },
+  replicate: { username: 'tenantry_replicate', password: 'replicate-secret' },
 };
 
 export const chatMigrations = async (): Promise<AppMigration[]> => [

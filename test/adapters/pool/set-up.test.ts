@@ -130,7 +130,7 @@ describe('a pooled database that was set up', () => {
     await expect(app.query('DELETE FROM users')).rejects.toMatchObject({ code: '42501' });
   });
 
-  test('gives no role superuser rights, and only backup a look at all tenants', async () => {
+  test('gives no role superuser rights, and only backup and replicate a look at all tenants', async () => {
     const { rows } = await pool.master.query(
       `SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname LIKE 'tenantry_%' ORDER BY rolname`,
     );
@@ -138,6 +138,7 @@ describe('a pooled database that was set up', () => {
       { rolname: 'tenantry_app', rolsuper: false, rolbypassrls: false },
       { rolname: 'tenantry_backup', rolsuper: false, rolbypassrls: true },
       { rolname: 'tenantry_provision', rolsuper: false, rolbypassrls: false },
+      { rolname: 'tenantry_replicate', rolsuper: false, rolbypassrls: true },
       { rolname: 'tenantry_restore', rolsuper: false, rolbypassrls: false },
     ]);
     const backup = await pool.connect('backup');
