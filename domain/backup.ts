@@ -16,6 +16,10 @@ export interface Digests {
   readonly tables: Readonly<Record<string, readonly [rows: number, digest: string]>>;
 }
 
+/** `refused`: the archive could not be tried, for example because no template of its schema version is left. */
+export const drillOutcomes = ['passed', 'failed', 'refused'] as const;
+export type DrillOutcome = (typeof drillOutcomes)[number];
+
 /** The record of one backup of one tenant. */
 export interface Backup {
   readonly id: string;
@@ -35,6 +39,17 @@ export interface Backup {
   readonly sameAs: string | null;
   /** Id under which the archive lies: `sameAs`, or the backup's own. Readers open `archive.manifest(tenantId, archiveId)`. */
   readonly archiveId: string;
+  /** Hex SHA-256 of the bytes of manifest.json: what a reader must find. Null until sealed, and before registry migration 007. */
+  readonly manifestSha256: string | null;
+  /** What the last drill of that archive found; null before the first. */
+  readonly drilledAt: Date | null;
+  readonly drillOutcome: DrillOutcome | null;
+  readonly drillReason: string | null;
+  /** Legal hold: while it stands nothing deletes the backup. */
+  readonly heldAt: Date | null;
+  readonly heldBy: string | null;
+  readonly holdReason: string | null;
+  readonly deletedAt: Date | null;
   readonly reason: string | null;
   readonly openedAt: Date;
   readonly sealedAt: Date | null;

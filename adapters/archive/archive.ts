@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
@@ -20,9 +21,13 @@ export interface Archive {
   readonly objects: Objects;
   /**
    * The manifest of the archive that `backupId` wrote. BackupNotFound where there is none; ArchiveDamaged where it cannot be
-   * read or names another tenant or backup: an archive that was copied into a tenant's prefix is not that tenant's.
+   * read or names another tenant or backup: an archive that was copied into a tenant's prefix is not that tenant's. With the
+   * SHA-256 that the registry recorded also where a byte of it differs: an older manifest that was put in its place, or one
+   * that points to other members, is refused.
    */
-  manifest(tenantId: string, backupId: string): Promise<Manifest>;
+  manifest(tenantId: string, backupId: string, sha256?: string | null): Promise<Manifest>;
+  /** The same with the SHA-256 of its bytes, for whoever records it. */
+  boundManifest(tenantId: string, backupId: string): Promise<{ manifest: Manifest; sha256: string }>;
   /** Whether an archive of that backup was completed: its manifest is written last. */
   isComplete(tenantId: string, backupId: string): Promise<boolean>;
   /** COPY text of one member without end mark; destroyed with ArchiveDamaged when length, SHA-256 or end do not fit. */
@@ -67,19 +72,29 @@ const neededSizes = (manifest: Manifest): Map<string, number> => {
 
 export const openArchive = ({ bucket, s3 }: { bucket: string; s3: S3Client }): Archive => {
   const objects = openObjects(s3, bucket);
+  const boundManifest: Archive['boundManifest'] = async (tenantId, backupId) => {
+    const key = manifestKey(tenantId, backupId);
+    const bytes = await objects.bytes(key);
+    if (bytes === undefined)
+      throw new StepFailure('BackupNotFound', `backup ${backupId} of tenant ${tenantId} has no manifest at ${key}`);
+    const manifest = parseManifest(key, bytes.toString());
+    if (manifest.tenantId !== tenantId || manifest.backupId !== backupId)
+      throw new StepFailure(
+        'ArchiveDamaged',
+        `${key} is the manifest of backup ${manifest.backupId} of tenant ${manifest.tenantId}; restore another backup`,
+      );
+    return { manifest, sha256: createHash('sha256').update(bytes).digest('hex') };
+  };
   return {
     bucket,
     objects,
-    manifest: async (tenantId, backupId) => {
-      const key = manifestKey(tenantId, backupId);
-      const text = await objects.text(key);
-      if (text === undefined)
-        throw new StepFailure('BackupNotFound', `backup ${backupId} of tenant ${tenantId} has no manifest at ${key}`);
-      const manifest = parseManifest(key, text);
-      if (manifest.tenantId !== tenantId || manifest.backupId !== backupId)
+    boundManifest,
+    manifest: async (tenantId, backupId, expected) => {
+      const { manifest, sha256 } = await boundManifest(tenantId, backupId);
+      if (expected && expected !== sha256)
         throw new StepFailure(
           'ArchiveDamaged',
-          `${key} is the manifest of backup ${manifest.backupId} of tenant ${manifest.tenantId}; restore another backup`,
+          `${manifestKey(tenantId, backupId)} has SHA-256 ${sha256}, backup ${backupId} was sealed with ${expected}; restore another backup`,
         );
       return manifest;
     },

@@ -19,6 +19,8 @@ export interface PreviousArchive {
   readonly archiveId: string;
   readonly schemaFingerprint: string;
   readonly digests: Digests;
+  /** SHA-256 of its manifest, where it was recorded: a tampered archive is written anew, not pointed to. */
+  readonly manifestSha256?: string | null;
 }
 
 export interface ExportTenant extends ArchiveOwner {
@@ -87,7 +89,7 @@ const unchanged = async (
   if (previous?.schemaFingerprint !== now.scope.fingerprint || !sameDigests(previous.digests, now.digests))
     return undefined;
   try {
-    const manifest = await archive.manifest(tenantId, previous.archiveId);
+    const manifest = await archive.manifest(tenantId, previous.archiveId, previous.manifestSha256);
     await archive.inspect(manifest);
     return { ...exportedBy(manifest), backupId, takenAt: now.snapshot.takenAt, sameAs: previous.archiveId };
   } catch {

@@ -19,7 +19,8 @@ export const migrations: readonly Migration[] = [
   migration003,
   migration004,
   migration005,
-  migration006, migration007
+  migration006,
+  migration007,
 ];
 
 /**

@@ -97,8 +97,8 @@ const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.
     asOf: input.asOf,
     now: world.now(),
   });
-  const chosen = sealed.find(({ id }) => id === backup.id);
-  const manifest = await archive.manifest(input.tenantId, chosen?.archiveId ?? backup.id, chosen?.manifestSha256);
+  const record = sealed.find(({ id }) => id === backup.id);
+  const manifest = await archive.manifest(input.tenantId, record?.archiveId ?? backup.id, record?.manifestSha256);
   if (input.rows && input.tables)
     throw new StepFailure('InvalidStepInput', 'tables and rows: rows name their own table; leave tables out');
   const found = await inTenantDatabase(world, input.tenantId, signal, async (client) => {
