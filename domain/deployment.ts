@@ -57,6 +57,7 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
   'database:provision': [],
   'database:backup': [],
   'database:restore': [],
+  'database:replicate': [],
   'database:migrate': [],
   'tenant-secrets': [],
   'machines:start': ['STATE_MACHINE_ARN_PREFIX'],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { explainIssues } from './explain.ts';
+import { isolations } from './placement.ts';
 import { newTenantId, profile, tenantId } from './tenant.ts';
 import type { WorkflowName } from './workflows.ts';
 
@@ -38,6 +39,24 @@ export const offboardRequest = {
     .min(0)
     .max(30 * 86_400)
     .optional(),
+  reason: z.string().max(1_000).optional(),
+};
+
+/** Where a tenant shall go and how, as an event, an API call and a hand-written execution input all give it. */
+export const moveRequest = {
+  isolation: z.enum(isolations).optional(),
+  cell: z.string().min(1).max(40).optional(),
+  /** A shared server, for isolation `database`. */
+  server: z.string().min(1).max(63).optional(),
+  /** `freeze` stops the tenant's writes for as long as the copy takes; only for schemas that cannot be replicated. */
+  mode: z.enum(['live', 'freeze']).optional(),
+  /** Seconds for which the move can be taken back, a day unless told; 0 clears up at once. */
+  windowSeconds: z
+    .int()
+    .min(0)
+    .max(30 * 86_400)
+    .optional(),
+  dryRun: z.boolean().optional(),
   reason: z.string().max(1_000).optional(),
 };
 
@@ -101,6 +120,18 @@ export const results = {
   TenantRestored: succeeded.extend({ restoreId: z.string(), backupId: z.string() }),
   TenantRestoreUndone: succeeded,
   TenantRestoreFailed: failed,
+  TenantMigrated: succeeded.extend({
+    moveId: z.string(),
+    from: z.string(),
+    to: z.string(),
+    /** Milliseconds in which the tenant's writers waited. */
+    stallMs: z.number(),
+    /** Until then it can be moved back. */
+    backUntil: z.string(),
+  }),
+  TenantMovedBack: succeeded.extend({ moveId: z.string(), from: z.string(), to: z.string(), stallMs: z.number() }),
+  TenantMoveFinished: succeeded.extend({ moveId: z.string() }),
+  TenantMigrationFailed: failed,
   TenantDeprovisioned: succeeded,
   TenantDeprovisioningFailed: failed,
   FleetBackedUp: z.object({ operation: z.string(), tenants: z.int(), sealed: z.int(), failed: z.int() }),

@@ -58,6 +58,7 @@ const grants: Readonly<Record<Reach, (target: IFunction, places: Places) => void
   'database:provision': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'provision'),
   'database:backup': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'backup'),
   'database:restore': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'restore'),
+  'database:replicate': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'replicate'),
   'database:migrate': (target, { platform }) => {
     for (const role of Object.keys(platform.registry.secrets)) grantSecret(target, platform.registry.secrets, role);
     for (const role of Object.keys(platform.pool.secrets)) grantSecret(target, platform.pool.secrets, role);

@@ -38,6 +38,8 @@ export interface Placements {
   place(request: TenantRequest): Promise<Placement>;
   /** Gives the tenant one more place, not active: where a move goes. A repeat by the operation answers the same. Throws NoCapacity. */
   reserve(request: TenantRequest): Promise<Placement>;
+  /** What `reserve` would decide now; takes nothing. Throws NoCapacity. */
+  choose(request: PlacementRequest): Promise<PlacementDecision & { readonly kind: 'placed' }>;
   /** The active place, or the one with that id. */
   get(tenantId: string, id?: string): Promise<Placement | undefined>;
   /** Like `get`; throws TenantNotReady when the tenant has no such place. */
@@ -152,16 +154,23 @@ export const openPlacements = (sql: Sql): Placements => {
     if (id === undefined) return (await find(within, 'tenant_id = $1 AND active', [tenantId]))[0];
     return (await find(within, 'tenant_id = $1 AND id = $2', [tenantId, id]))[0];
   };
-  const tryPlace = async (within: Sql, request: TenantRequest, active: boolean): Promise<Placement | undefined> => {
-    const wanted = active ? undefined : placementId(request.operation, request.tenantId);
-    const known = await get(request.tenantId, wanted, within);
-    if (known) return known;
+  const choose = async (
+    request: PlacementRequest,
+    within: Sql = sql,
+  ): Promise<PlacementDecision & { kind: 'placed' }> => {
     const decision = placeTenant(
       request,
       await openCells(within).list(),
       await openServers(within).list({ tenantId: null }),
     );
     if (decision.kind === 'no-capacity') throw new StepFailure('NoCapacity', decision.reason);
+    return decision;
+  };
+  const tryPlace = async (within: Sql, request: TenantRequest, active: boolean): Promise<Placement | undefined> => {
+    const wanted = active ? undefined : placementId(request.operation, request.tenantId);
+    const known = await get(request.tenantId, wanted, within);
+    if (known) return known;
+    const decision = await choose(request, within);
     if (!(await hasRoom(within, decision))) return undefined;
     await insert(within, request, decision, active);
     return get(request.tenantId, wanted, within);
@@ -176,6 +185,7 @@ export const openPlacements = (sql: Sql): Placements => {
   return {
     place: (request) => placeAs(request, true),
     reserve: (request) => placeAs(request, false),
+    choose: (request) => choose(request),
     get: (tenantId, id) => get(tenantId, id),
     require: async (tenantId, id) => {
       const placement = await get(tenantId, id);

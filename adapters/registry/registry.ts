@@ -5,6 +5,7 @@ import { type Cells, openCells } from './cells.ts';
 import { type Events, openEvents } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { type Leases, openLeases } from './leases.ts';
+import { type Moves, openMoves } from './moves.ts';
 import { type Operations, openOperations } from './operations.ts';
 import { openPlacements, type Placements } from './placements.ts';
 import { openRestores, type Restores } from './restores.ts';
@@ -22,6 +23,7 @@ export interface RegistryParts {
   readonly journal: Journal;
   readonly backups: Backups;
   readonly restores: Restores;
+  readonly moves: Moves;
   readonly routes: Routes;
   readonly audit: Audit;
   readonly events: Events;
@@ -46,6 +48,7 @@ const parts = (sql: Sql): RegistryParts => ({
   journal: openJournal(sql),
   backups: openBackups(sql),
   restores: openRestores(sql),
+  moves: openMoves(sql),
   routes: openRoutes(sql),
   audit: openAudit(sql),
   events: openEvents(sql),

@@ -48,7 +48,7 @@ CREATE TABLE moves (
   tenant_id text NOT NULL,
   operation_id text NOT NULL UNIQUE,
   source_placement text NOT NULL,
-  target_placement text NOT NULL,
+  target_placement text,
   source jsonb NOT NULL,
   target jsonb NOT NULL,
   mode text NOT NULL CHECK (mode IN ('live', 'freeze')),
