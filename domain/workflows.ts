@@ -6,6 +6,7 @@ export type Reach =
   | 'database:provision'
   | 'database:backup'
   | 'database:restore'
+  | 'database:replicate'
   | 'database:migrate'
   | 'tenant-secrets'
   | 'machines:start'
