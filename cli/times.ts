@@ -50,6 +50,16 @@ export const parseTime = (text: string, now: Date): string => {
   return time.toISOString();
 };
 
+const length = /^(\d+)\s*(s|sec|seconds?|m|min|minutes?|h|hours?|d|days?)$/i;
+
+/** A length of time as people write it, in seconds. @throws CommandFailure usage, naming the option. */
+export const parseDuration = (option: string, text: string): number => {
+  const match = length.exec(text.trim());
+  if (!match)
+    throw new CommandFailure(exitCodes.usage, `${option} "${text}" is not a length of time; write 90s, 30m, 12h or 7d`);
+  return (Number(match[1]) * unitOf(match[2]!)) / 1000;
+};
+
 /** `4 min 57 s`: the two largest units of a duration. */
 export const duration = (seconds: number): string => {
   const parts = [

@@ -48,6 +48,13 @@ export interface Environment {
   readonly BUS_NAME: string;
   readonly STATE_MACHINE_ARN_PREFIX: string;
   readonly DEAD_LETTER_QUEUE_URL: string;
+  /** How servers of single tenants are made. */
+  readonly SERVER_CLASS: string;
+  readonly SERVER_STORAGE_GB: string;
+  readonly SERVER_ENGINE_VERSION: string;
+  readonly SERVER_PARAMETER_GROUP: string;
+  readonly SERVER_SUBNET_GROUP: string;
+  readonly SERVER_SECURITY_GROUP: string;
 }
 
 const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
@@ -60,6 +67,14 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
   'database:replicate': [],
   'database:migrate': [],
   'tenant-secrets': [],
+  servers: [
+    'SERVER_CLASS',
+    'SERVER_STORAGE_GB',
+    'SERVER_ENGINE_VERSION',
+    'SERVER_PARAMETER_GROUP',
+    'SERVER_SUBNET_GROUP',
+    'SERVER_SECURITY_GROUP',
+  ],
   'machines:start': ['STATE_MACHINE_ARN_PREFIX'],
   'machines:operate': ['STATE_MACHINE_ARN_PREFIX'],
   bus: ['BUS_NAME'],

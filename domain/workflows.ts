@@ -9,6 +9,7 @@ export type Reach =
   | 'database:replicate'
   | 'database:migrate'
   | 'tenant-secrets'
+  | 'servers'
   | 'machines:start'
   | 'machines:operate'
   | 'bus'

@@ -27,6 +27,7 @@ export interface AuroraDatabaseProps {
 /** One Aurora PostgreSQL Serverless v2 cluster with a reader, and a secret for each role that logs in. */
 export class AuroraDatabase extends Construct {
   readonly cluster: DatabaseCluster;
+  readonly group: ISecurityGroup;
   readonly database: string;
   readonly secretPrefix: string;
   readonly secrets: Readonly<Record<string, ISecret>>;
@@ -42,6 +43,7 @@ export class AuroraDatabase extends Construct {
       description: `PostgreSQL ${database}`,
       allowAllOutbound: false,
     });
+    this.group = group;
     const master = new Secret(this, 'Migrate', {
       secretName: `${secretPrefix}/migrate`,
       description: `Owner of ${database}: used at set-up only`,

@@ -14,7 +14,7 @@ import {
 import type { Construct } from 'constructs';
 
 /**
- * Two zones, isolated subnets only: no NAT and no way out. Functions reach the five services that they call through
+ * Two zones, isolated subnets only: no NAT and no way out. Functions reach the six services that they call through
  * endpoints, S3 through a gateway.
  */
 export const createNetwork = (scope: Construct): { vpc: IVpc; functionsGroup: ISecurityGroup } => {
@@ -46,6 +46,7 @@ export const createNetwork = (scope: Construct): { vpc: IVpc; functionsGroup: IS
     states: InterfaceVpcEndpointAwsService.STEP_FUNCTIONS,
     events: InterfaceVpcEndpointAwsService.EVENTBRIDGE,
     queues: InterfaceVpcEndpointAwsService.SQS,
+    servers: InterfaceVpcEndpointAwsService.RDS,
     traces: InterfaceVpcEndpointAwsService.XRAY,
   }))
     vpc.addInterfaceEndpoint(name, {

@@ -12,6 +12,9 @@ export interface Parameters {
   readonly maxCapacity: number;
   /** Tenants that the shared cell takes. */
   readonly cellCapacity: number;
+  /** Instance class and gibibytes of a server that one tenant has for itself. */
+  readonly serverClass: string;
+  readonly serverStorage: number;
   /** Address that alarms go to; without one the topic has no subscriber. */
   readonly alarmEmail: string | undefined;
 }
@@ -35,6 +38,8 @@ export const readParameters = (node: Node): Parameters => {
     minCapacity: positive('minCapacity', context('minCapacity'), 0.5),
     maxCapacity: positive('maxCapacity', context('maxCapacity'), 16),
     cellCapacity: positive('cellCapacity', context('cellCapacity'), 1000),
+    serverClass: String(context('serverClass') ?? 'db.t4g.medium'),
+    serverStorage: positive('serverStorage', context('serverStorage'), 50),
     alarmEmail: email === undefined ? undefined : String(email),
   };
 };

@@ -34,6 +34,12 @@ export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Env
   BUS_NAME: bus.eventBusName,
   STATE_MACHINE_ARN_PREFIX: machinePrefix(bus),
   DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
+  SERVER_CLASS: platform.serverClass,
+  SERVER_STORAGE_GB: String(platform.serverStorage),
+  SERVER_ENGINE_VERSION: platform.servers.engineVersion,
+  SERVER_PARAMETER_GROUP: platform.servers.parameterGroupName,
+  SERVER_SUBNET_GROUP: platform.servers.subnets.subnetGroupName,
+  SERVER_SECURITY_GROUP: platform.servers.group.securityGroupId,
 });
 
 const machineNames = (Object.keys(workflows) as WorkflowName[]).map(machineName);
@@ -55,16 +61,16 @@ const grants: Readonly<Record<Reach, (target: IFunction, places: Places) => void
       [places.platform.archive.arnForObjects('*')],
     );
   },
-  'database:provision': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'provision'),
-  'database:backup': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'backup'),
-  'database:restore': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'restore'),
-  'database:replicate': (target, { platform }) => grantSecret(target, platform.pool.secrets, 'replicate'),
-  'database:migrate': (target, { platform }) => {
-    for (const role of Object.keys(platform.registry.secrets)) grantSecret(target, platform.registry.secrets, role);
-    for (const role of Object.keys(platform.pool.secrets)) grantSecret(target, platform.pool.secrets, role);
+  'database:provision': (target, places) => grantLogin(target, places, 'provision'),
+  'database:backup': (target, places) => grantLogin(target, places, 'backup'),
+  'database:restore': (target, places) => grantLogin(target, places, 'restore'),
+  'database:replicate': (target, places) => grantLogin(target, places, 'replicate'),
+  'database:migrate': (target, places) => {
+    const { registry, pool } = places.platform;
+    for (const role of Object.keys(registry.secrets)) grantSecret(target, registry.secrets, role);
+    for (const role of Object.keys(pool.secrets)) grantLogin(target, places, role);
   },
   'tenant-secrets': (target, { bus }) => {
-    const { partition, region, account } = Stack.of(bus);
     allow(
       target,
       [
@@ -73,7 +79,30 @@ const grants: Readonly<Record<Reach, (target: IFunction, places: Places) => void
         'secretsmanager:GetSecretValue',
         'secretsmanager:TagResource',
       ],
-      [`arn:${partition}:secretsmanager:${region}:${account}:secret:tenantry/t/*`],
+      [tenantSecrets(bus, '*')],
+    );
+  },
+  servers: (target, { bus, platform }) => {
+    const arn = (kind: string, name: string): string => {
+      const { partition, region, account } = Stack.of(bus);
+      return `arn:${partition}:rds:${region}:${account}:${kind}:${name}`;
+    };
+    allow(
+      target,
+      [
+        'rds:AddTagsToResource',
+        'rds:CreateDBInstance',
+        'rds:DeleteDBInstance',
+        'rds:DescribeDBInstances',
+        'rds:ListTagsForResource',
+        'rds:RestoreDBInstanceToPointInTime',
+      ],
+      [
+        arn('db', 'tenantry-*'),
+        arn('snapshot', 'tenantry-*'),
+        arn('pg', platform.servers.parameterGroupName),
+        arn('subgrp', platform.servers.subnets.subnetGroupName),
+      ],
     );
   },
   'machines:start': (target, { bus }) => {
@@ -108,6 +137,18 @@ const grants: Readonly<Record<Reach, (target: IFunction, places: Places) => void
     deadLetters.grantSendMessages(target);
     deadLetters.grantConsumeMessages(target);
   },
+};
+
+/** Secrets of places that tenants have for themselves: `tenantry/t/<tenant>/<place>/<role>`, to which AWS adds six characters. */
+const tenantSecrets = (scope: IConstruct, end: string): string => {
+  const { partition, region, account } = Stack.of(scope);
+  return `arn:${partition}:secretsmanager:${region}:${account}:secret:tenantry/t/${end}`;
+};
+
+/** A role's login to the shared pool and to the servers of single tenants. */
+const grantLogin = (target: IFunction, { platform, bus }: Places, role: string): void => {
+  grantSecret(target, platform.pool.secrets, role);
+  allow(target, ['secretsmanager:GetSecretValue'], [tenantSecrets(bus, `*/${role}-*`)]);
 };
 
 const grantSecret = (target: IFunction, secrets: Readonly<Record<string, ISecret>>, role: string): void => {

@@ -7,6 +7,7 @@ import { createArchive } from './archive.ts';
 import { AuroraDatabase } from './aurora-database.ts';
 import { createNetwork } from './network.ts';
 import type { Parameters } from './parameters.ts';
+import { TenantServers } from './tenant-servers.ts';
 
 export interface SharedPlatformProps extends StackProps {
   readonly parameters: Parameters;
@@ -18,6 +19,9 @@ export class SharedPlatform extends Stack {
   readonly functionsGroup: ISecurityGroup;
   readonly registry: AuroraDatabase;
   readonly pool: AuroraDatabase;
+  readonly servers: TenantServers;
+  readonly serverClass: string;
+  readonly serverStorage: number;
   readonly archive: Bucket;
 
   constructor(scope: Construct, id: string, { parameters, ...props }: SharedPlatformProps) {
@@ -48,6 +52,10 @@ export class SharedPlatform extends Stack {
         replicate: 'tenantry_replicate',
       },
     });
+    this.serverClass = parameters.serverClass;
+    this.serverStorage = parameters.serverStorage;
+    this.servers = new TenantServers(this, 'TenantServers', { vpc: this.vpc, clients: this.functionsGroup });
+    this.servers.replicateWith(this.pool.group, 5433);
     this.archive = createArchive(this, parameters);
     acknowledge(this);
   }

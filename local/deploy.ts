@@ -179,6 +179,12 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
       BUS_NAME: busName,
       STATE_MACHINE_ARN_PREFIX: machinePrefix(target),
       DEAD_LETTER_QUEUE_URL: queues.deadLetterUrl,
+      SERVER_CLASS: 'db.t4g.medium',
+      SERVER_STORAGE_GB: '20',
+      SERVER_ENGINE_VERSION: '15',
+      SERVER_PARAMETER_GROUP: 'tenantry-tenant-servers',
+      SERVER_SUBNET_GROUP: 'tenantry-tenant-servers',
+      SERVER_SECURITY_GROUP: 'sg-tenantry',
     };
     for (const [name, handler] of Object.entries(allFunctions))
       target.defineFunction({
