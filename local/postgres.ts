@@ -34,6 +34,8 @@ export interface PostgresOptions {
   readonly log?: (line: string) => void;
   /** Server settings on top of `defaults`, such as `{ fsync: 'off' }`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** `native` folder of another PostgreSQL package, such as one of another major version. */
+  readonly installed?: string | undefined;
 }
 
 export interface PostgresServer {
@@ -192,7 +194,7 @@ export const startPostgres = async (options: PostgresOptions): Promise<PostgresS
   const directory = resolve(options.directory);
   const account = serverAccount();
   prepareDirectory(directory, account);
-  const binaries = findBinaries(directory, account);
+  const binaries = findBinaries(directory, account, options.installed);
   const data = join(directory, 'data');
   if (!existsSync(data)) initialise(directory, binaries, account, options.settings?.fsync !== 'off');
   checkVersion(data, binaries);

@@ -66,8 +66,11 @@ export const countTenantRows = (client: ClientBase, tenantId: string): Promise<R
     return left;
   });
 
-const releaseRows = async (client: ClientBase, request: ReleaseRequest): Promise<number> => {
-  await putUpFence(client, request);
+/**
+ * Deletes the app's rows of a tenant that has a row in `tenantry.tenants` and whose writers are kept out, and answers how
+ * many. StaleOperation when a newer operation was here. Tables go in reverse order of their foreign keys.
+ */
+export const deleteTenantRows = async (client: ClientBase, request: ReleaseRequest): Promise<number> => {
   const { tables } = await readScope(client);
   const batch = request.batch ?? 10_000;
   let deleted = 0;
@@ -77,6 +80,12 @@ const releaseRows = async (client: ClientBase, request: ReleaseRequest): Promise
       rows = await deleteBatch(client, request, leaf, batch);
     }
   }
+  return deleted;
+};
+
+const releaseRows = async (client: ClientBase, request: ReleaseRequest): Promise<number> => {
+  await putUpFence(client, request);
+  const deleted = await deleteTenantRows(client, request);
   await clientSql(client).transaction(async () => {
     await advance(client, request);
     await client.query('DELETE FROM tenantry.tenants WHERE tenant_id = $1', [request.tenantId]);
@@ -87,7 +96,7 @@ const releaseRows = async (client: ClientBase, request: ReleaseRequest): Promise
 /**
  * Deletes every row of the tenant in its pooled database, its own row in `tenantry.tenants` last, and answers how many rows of
  * the app this call deleted. Safe to repeat: without that row there is nothing left to do. StaleOperation when a newer
- * operation was here. Tables go in reverse order of their foreign keys.
+ * operation was here.
  */
 export const releaseTenant = async (client: ClientBase, request: ReleaseRequest): Promise<number> => {
   const isGone = async (): Promise<boolean> => (await findTenant(client, request.tenantId)) === undefined;

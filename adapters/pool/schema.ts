@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS tenantry.moves (
   tenant_id text NOT NULL,
   phase text NOT NULL CHECK (phase IN ('copying', 'switched', 'returned', 'finished', 'abandoned')),
   epoch bigint,
+  -- Where this side's own writes begin: what lies before was applied here and must not go back.
+  lsn pg_lsn,
   changed_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE TABLE IF NOT EXISTS tenantry.schema_versions (

@@ -75,10 +75,11 @@ const configured = (directory: string): Binaries => {
 
 /**
  * The PostgreSQL programs: TENANTRY_PG_BIN when set, else those of the npm package. They are copied into `directory` (58 MB,
- * once per version) when the server's account cannot reach node_modules. `installed` names another package's `native` folder.
+ * once per version) when the server's account cannot reach node_modules. `installed` names another package's `native` folder,
+ * and then no variable counts.
  */
 export const findBinaries = (directory: string, account: Account | undefined, installed?: string): Binaries => {
-  const chosen = process.env.TENANTRY_PG_BIN;
+  const chosen = installed === undefined ? process.env.TENANTRY_PG_BIN : undefined;
   if (chosen) return configured(chosen);
   const source = installed === undefined ? packaged() : { native: installed, version: 'installed' };
   let native = source.native;
