@@ -29,6 +29,12 @@ export const endPattern = (machinePrefix: string) => ({
 /** When the reaper looks for operations whose end nobody told: events about executions are delivered on a best effort. */
 export const reapSchedule = 'rate(10 minutes)';
 
+/** When a sample of archives is restored for trial: after the night's backups, before people come to work (UTC). */
+export const drillSchedule = 'cron(0 5 * * ? *)';
+
+/** When backups that no plan keeps are deleted: after the drills, whose results it heeds. */
+export const expirySchedule = 'cron(0 6 * * ? *)';
+
 /** How often SQS hands a message out before it goes to the dead-letter queue; a bad event goes there at once. */
 export const maxReceives = 5;
 
@@ -61,6 +67,7 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
   registry: ['REGISTRY_HOST', 'REGISTRY_PORT', 'REGISTRY_DATABASE', 'REGISTRY_SECRET_ID'],
   'archive:read': ['ARCHIVE_BUCKET'],
   'archive:write': ['ARCHIVE_BUCKET'],
+  'archive:hold': ['ARCHIVE_BUCKET'],
   'database:provision': [],
   'database:backup': [],
   'database:restore': [],

@@ -135,6 +135,29 @@ export const results = {
   TenantDeprovisioned: succeeded,
   TenantDeprovisioningFailed: failed,
   FleetBackedUp: z.object({ operation: z.string(), tenants: z.int(), sealed: z.int(), failed: z.int() }),
+  RestoresDrilled: z.object({
+    operation: z.string(),
+    outcome: z.enum(['passed', 'failed']),
+    drilled: z.int(),
+    passed: z.int(),
+    failed: z.int(),
+    refused: z.int(),
+    missed: z.int(),
+  }),
+  /** One archive that cannot be restored; beside the result of its run. */
+  RestoreDrillFailed: z.object({
+    ...result,
+    backupId: z.string(),
+    takenAt: z.string(),
+    reason: z.string(),
+  }),
+  BackupsExpired: z.object({
+    operation: z.string(),
+    outcome: z.enum(['expired', 'failed']),
+    tenants: z.int(),
+    expired: z.int(),
+    busy: z.int(),
+  }),
 } as const satisfies Record<string, z.ZodType>;
 
 /** JSON Schema (draft 2020-12) of every event's detail, by detail type. */

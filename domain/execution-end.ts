@@ -24,6 +24,8 @@ export const failureEvents: Readonly<Partial<Record<WorkflowName, keyof typeof r
   'provision-tenant': 'TenantProvisioningFailed',
   'back-up-tenant': 'TenantBackupFailed',
   'back-up-fleet': 'FleetBackedUp',
+  'drill-restores': 'RestoresDrilled',
+  'expire-backups': 'BackupsExpired',
   'restore-tenant': 'TenantRestoreFailed',
   'deprovision-tenant': 'TenantDeprovisioningFailed',
 };
@@ -33,6 +35,7 @@ export const ownEnds: readonly string[] = [
   'ProvisioningFailed',
   'BackupFailed',
   'FleetBackupIncomplete',
+  'RestoreDrillsFailed',
   'RestoreFailed',
   'DeprovisioningFailed',
 ];

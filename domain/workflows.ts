@@ -3,6 +3,7 @@ export type Reach =
   | 'registry'
   | 'archive:read'
   | 'archive:write'
+  | 'archive:hold'
   | 'database:provision'
   | 'database:backup'
   | 'database:restore'
@@ -54,6 +55,18 @@ export const steps = {
   AbandonBackup: handler('backup/abandon-backup', 60, ['registry', 'archive:write']),
   ListDueTenants: handler('backup/list-due-tenants', 120, ['registry', 'archive:write']),
   SummariseBackups: handler('backup/summarise-backups', 60, ['registry']),
+  ChooseDrills: handler('drill/choose-drills', 120, ['registry', 'archive:write']),
+  DrillRestore: handler(
+    'drill/drill-restore',
+    840,
+    ['registry', 'archive:read', 'database:migrate', 'database:restore'],
+    {
+      memory: 1024,
+    },
+  ),
+  SummariseDrills: handler('drill/summarise-drills', 300, ['registry', 'archive:read', 'database:migrate']),
+  ExpireBackups: handler('retention/expire-backups', 300, ['registry', 'archive:write']),
+  SummariseExpiry: handler('retention/summarise-expiry', 60, ['registry']),
   PlanRestore: handler('restore/plan-restore', 60, ['registry', 'archive:read', 'database:restore']),
   StageRestore: handler('restore/stage-restore', 840, ['registry', 'archive:read', 'database:restore'], {
     memory: 1024,
@@ -91,6 +104,8 @@ export const workflows = {
     'DiscardRestore',
     'AbandonRestore',
   ],
+  'drill-restores': ['ChooseDrills', 'DrillRestore', 'SummariseDrills'],
+  'expire-backups': ['ExpireBackups', 'SummariseExpiry'],
   'deprovision-tenant': ['OpenOffboarding', 'VerifyGone', 'EraseTenant', 'AbandonOffboarding'],
 } as const satisfies Record<string, readonly StepName[]>;
 
@@ -106,7 +121,14 @@ export const nestedWorkflows = {
 /** Handlers that no machine calls: those behind the queues, the operator API behind HTTP, the reaper, set-up at deployment. */
 export const functions = {
   StartWorkflow: handler('intake/start-workflow', 30, ['registry', 'machines:start', 'dead-letters']),
-  OperatorApi: handler('operator-api', 30, ['registry', 'machines:start', 'machines:operate', 'bus', 'dead-letters']),
+  OperatorApi: handler('operator-api', 30, [
+    'registry',
+    'archive:hold',
+    'machines:start',
+    'machines:operate',
+    'bus',
+    'dead-letters',
+  ]),
   RecordEvent: handler('intake/record-event', 30, ['registry']),
   CloseOperation: handler('intake/close-operation', 30, ['registry', 'bus', 'archive:write']),
   ReapLeases: handler('intake/reap-leases', 300, ['registry', 'machines:start', 'bus', 'archive:write']),

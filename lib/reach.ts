@@ -61,6 +61,10 @@ const grants: Readonly<Record<Reach, (target: IFunction, places: Places) => void
       [places.platform.archive.arnForObjects('*')],
     );
   },
+  'archive:hold': (target, { platform }) => {
+    allow(target, ['s3:ListBucket', 's3:GetBucketObjectLockConfiguration'], [platform.archive.bucketArn]);
+    allow(target, ['s3:PutObjectLegalHold'], [platform.archive.arnForObjects('t/*')]);
+  },
   'database:provision': (target, places) => grantLogin(target, places, 'provision'),
   'database:backup': (target, places) => grantLogin(target, places, 'backup'),
   'database:restore': (target, places) => grantLogin(target, places, 'restore'),

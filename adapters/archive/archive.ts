@@ -11,6 +11,7 @@ import {
   type ReferenceRows,
 } from '../../domain/archive.ts';
 import { StepFailure } from '../../domain/errors.ts';
+import { setLegalHold } from './legal-hold.ts';
 import { readMember } from './member.ts';
 import { type Objects, openObjects } from './objects.ts';
 
@@ -40,6 +41,11 @@ export interface Archive {
   inspect(manifest: Manifest): Promise<void>;
   /** Deletes all objects of one backup; how many those were. */
   remove(tenantId: string, backupId: string): Promise<number>;
+  /**
+   * Sets or lifts S3's legal hold on all objects of one backup; how many those are, undefined where the bucket has no Object
+   * Lock. Reference rows and toc.dat, which many archives share and nothing deletes, are left out.
+   */
+  setLegalHold(tenantId: string, backupId: string, on: boolean): Promise<number | undefined>;
   /** Backup ids that have objects in the bucket, completed or not. */
   list(tenantId: string): Promise<string[]>;
 }
@@ -116,6 +122,7 @@ export const openArchive = ({ bucket, s3 }: { bucket: string; s3: S3Client }): A
       }
     },
     remove: (tenantId, backupId) => objects.remove(archivePrefix(tenantId, backupId)),
+    setLegalHold: (tenantId, backupId, on) => setLegalHold(s3, objects, archivePrefix(tenantId, backupId), on),
     list: async (tenantId) => {
       const ids = new Set<string>();
       for await (const { key } of objects.list(`t/${tenantId}/`)) ids.add(key.split('/')[2] ?? '');

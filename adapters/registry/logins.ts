@@ -6,6 +6,7 @@ import type { Credentials } from '../secrets.ts';
 const narrower: Readonly<Record<string, string>> = {
   audit: 'SELECT, INSERT',
   cells: 'SELECT',
+  drills: 'SELECT, INSERT, UPDATE',
   leases: 'SELECT, INSERT, UPDATE',
   migrations: 'SELECT',
   operations: 'SELECT, INSERT, UPDATE',

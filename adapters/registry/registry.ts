@@ -2,6 +2,7 @@ import type { Sql } from '../postgres/sql.ts';
 import { type Audit, openAudit } from './audit.ts';
 import { type Backups, openBackups } from './backups.ts';
 import { type Cells, openCells } from './cells.ts';
+import { type Drills, openDrills } from './drills.ts';
 import { type Events, openEvents } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
 import { type Leases, openLeases } from './leases.ts';
@@ -9,6 +10,7 @@ import { type Moves, openMoves } from './moves.ts';
 import { type Operations, openOperations } from './operations.ts';
 import { openPlacements, type Placements } from './placements.ts';
 import { openRestores, type Restores } from './restores.ts';
+import { openRetention, type RetentionRecords } from './retention.ts';
 import { openRoutes, type Routes } from './routes.ts';
 import { openServers, type Servers } from './servers.ts';
 import { openTenants, type Tenants } from './tenants.ts';
@@ -22,6 +24,8 @@ export interface RegistryParts {
   readonly operations: Operations;
   readonly journal: Journal;
   readonly backups: Backups;
+  readonly drills: Drills;
+  readonly retention: RetentionRecords;
   readonly restores: Restores;
   readonly moves: Moves;
   readonly routes: Routes;
@@ -47,6 +51,8 @@ const parts = (sql: Sql): RegistryParts => ({
   operations: openOperations(sql),
   journal: openJournal(sql),
   backups: openBackups(sql),
+  drills: openDrills(sql),
+  retention: openRetention(sql),
   restores: openRestores(sql),
   moves: openMoves(sql),
   routes: openRoutes(sql),

@@ -1,11 +1,18 @@
 import { closeOperation } from '../../adapters/registry/closing.ts';
 import type { World } from '../../adapters/world.ts';
+import { countDrills } from '../../domain/drill.ts';
 import { type ExecutionEnd, failureEvents } from '../../domain/execution-end.ts';
 import type { Operation } from '../../domain/operation.ts';
 import { logger } from './batch.ts';
 
 const announcement = async ({ registry }: World, operation: Operation): Promise<object> => {
   const { id, tenantId, reason, failedStep, error } = operation;
+  if (operation.kind === 'drill-restores') {
+    const found = await registry.drills.ofOperation(id);
+    return { operation: id, outcome: 'failed', ...countDrills(found.length, found) };
+  }
+  if (operation.kind === 'expire-backups')
+    return { operation: id, outcome: 'failed', tenants: 0, expired: await registry.retention.deletedBy(id), busy: 0 };
   if (operation.kind !== 'back-up-fleet')
     return { tenantId: tenantId ?? '(none)', operation: id, outcome: 'failed', reason, failedStep, error };
   const records = await registry.backups.ofOperation(id);

@@ -23,6 +23,19 @@ ALTER TABLE backups
   ADD CHECK (drill_outcome IS NULL OR drill_outcome = 'passed' OR drill_reason IS NOT NULL),
   ADD CHECK ((held_at IS NULL) = (hold_reason IS NULL) AND (held_at IS NULL) = (held_by IS NULL)),
   ADD CHECK (held_at IS NULL OR status = 'sealed');
+-- Every drill of every archive; the columns above repeat the last one.
+CREATE TABLE drills (
+  operation_id text NOT NULL,
+  backup_id text NOT NULL REFERENCES backups (id),
+  tenant_id text NOT NULL,
+  outcome text NOT NULL CHECK (outcome IN ('passed', 'failed', 'refused')),
+  reason text,
+  drilled_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (operation_id, backup_id),
+  CHECK (outcome = 'passed' OR reason IS NOT NULL)
+);
+CREATE INDEX drills_by_time ON drills (drilled_at);
+CREATE INDEX drills_by_tenant ON drills (tenant_id, drilled_at);
 CREATE INDEX backups_pointing ON backups (same_as) WHERE same_as IS NOT NULL AND status = 'sealed';
 CREATE INDEX backups_drilled ON backups (drilled_at) WHERE drilled_at IS NOT NULL;
 CREATE INDEX backups_to_remove ON backups (tenant_id) WHERE status = 'deleted' AND removed_at IS NULL;
