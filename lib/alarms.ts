@@ -16,6 +16,12 @@ export interface AlarmsProps {
   readonly email: string | undefined;
 }
 
+/** Where a failed execution says more than that a run went wrong. */
+const failureMeans: Readonly<Partial<Record<WorkflowName, string>>> = {
+  'drill-restores':
+    'an archive could not be restored in a drill (events RestoreDrillFailed name it), or the drill did not run',
+};
+
 /** Wakes somebody up: a refused event, or an execution that failed or timed out. docs/runbook.md says what to do. */
 export class Alarms extends Construct {
   private readonly topic: Topic;
@@ -34,7 +40,11 @@ export class Alarms extends Construct {
     );
     for (const name of Object.keys(workflows) as WorkflowName[]) {
       const { stateMachine } = machines[name];
-      this.alarm(`${name}-failed`, stateMachine.metricFailed({ period }), `an execution of ${name} failed`);
+      this.alarm(
+        `${name}-failed`,
+        stateMachine.metricFailed({ period }),
+        failureMeans[name] ?? `an execution of ${name} failed`,
+      );
       this.alarm(`${name}-timed-out`, stateMachine.metricTimedOut({ period }), `an execution of ${name} timed out`);
     }
   }

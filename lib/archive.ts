@@ -24,7 +24,13 @@ export const createArchive = (scope: Construct, { objectLock, lockDays }: Parame
       ? { objectLockEnabled: true, objectLockDefaultRetention: ObjectLockRetention.compliance(Duration.days(lockDays)) }
       : {}),
     lifecycleRules: [
-      { abortIncompleteMultipartUploadAfter: Duration.days(2), noncurrentVersionExpiration: Duration.days(30) },
+      // expire-backups leaves delete markers and no function may destroy a version: what was deleted by mistake, or by somebody
+      // who got hold of a function, can be brought back for 30 days. Locked versions outlive this rule until their lock ends.
+      {
+        abortIncompleteMultipartUploadAfter: Duration.days(2),
+        noncurrentVersionExpiration: Duration.days(30),
+        expiredObjectDeleteMarker: true,
+      },
       // The list of due tenants of one fleet run: read once, within the hour.
       { prefix: 'fleet/', expiration: Duration.days(2) },
     ],

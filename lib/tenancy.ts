@@ -9,7 +9,14 @@ import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-sched
 import { CfnOutput, CustomResource, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib/core';
 import { Provider } from 'aws-cdk-lib/custom-resources';
 import type { Construct } from 'constructs';
-import { allFunctions, appSchemaPrefix, reapSchedule } from '../domain/deployment.ts';
+import {
+  allFunctions,
+  appSchemaPrefix,
+  drillSchedule,
+  expirySchedule,
+  reapSchedule,
+  sweepSchedule,
+} from '../domain/deployment.ts';
 import { plans } from '../domain/plans.ts';
 import { type FunctionName, type WorkflowName, workflows } from '../domain/workflows.ts';
 import { acknowledge } from './acknowledgements.ts';
@@ -58,11 +65,31 @@ export class Tenancy extends Stack {
       ]),
     ) as Record<WorkflowName, Workflow>;
     this.schedulePlans(machines['back-up-fleet']);
-    new Schedule(this, 'ReapLeasesSchedule', {
-      description: 'Ends operations whose end nobody told',
-      schedule: ScheduleExpression.expression(reapSchedule),
-      target: new LambdaInvoke(created.ReapLeases, { deadLetterQueue: events.deadLetters, retryAttempts: 0 }),
-    });
+    this.scheduleDaily(
+      'DrillRestores',
+      'Restores a sample of archives for trial',
+      drillSchedule,
+      machines['drill-restores'],
+    );
+    this.scheduleDaily(
+      'ExpireBackups',
+      'Deletes backups that no plan keeps',
+      expirySchedule,
+      machines['expire-backups'],
+    );
+    const runs = {
+      ReapLeases: { schedule: reapSchedule, description: 'Ends operations whose end nobody told' },
+      SweepMoves: { schedule: sweepSchedule, description: 'Looks after moves that nobody works on' },
+    } as const;
+    for (const [name, { schedule, description }] of Object.entries(runs))
+      new Schedule(this, `${name}Schedule`, {
+        description,
+        schedule: ScheduleExpression.expression(schedule),
+        target: new LambdaInvoke(created[name as keyof typeof runs], {
+          deadLetterQueue: events.deadLetters,
+          retryAttempts: 0,
+        }),
+      });
     this.setUp(created.SetUp, platform, parameters);
     new Alarms(this, 'Alarms', { workflows: machines, deadLetters: events.deadLetters, email: parameters.alarmEmail });
     const api = createOperatorHttp(this, created.OperatorApi);
@@ -79,6 +106,14 @@ export class Tenancy extends Stack {
         schedule: ScheduleExpression.expression(backupSchedule),
         target: new StepFunctionsStartExecution(stateMachine, { input: ScheduleTargetInput.fromObject({ plan }) }),
       });
+  }
+
+  private scheduleDaily(id: string, description: string, expression: string, { stateMachine }: Workflow): void {
+    new Schedule(this, id, {
+      description,
+      schedule: ScheduleExpression.expression(expression),
+      target: new StepFunctionsStartExecution(stateMachine, { input: ScheduleTargetInput.fromObject({}) }),
+    });
   }
 
   /** Registry migrations, roles and the pool's schema, at every deployment in which one of them changed. */

@@ -22,7 +22,7 @@ export interface DrillFilter {
 export interface Drills {
   /** One sealed archive of each tenant, or the archives of given backups; ordered by tenant. */
   candidates(filter: DrillFilter): Promise<DrillCandidate[]>;
-  /** The operation, other than `operation`, that drilled an archive last. */
+  /** The run before `operation`, whether it tried anything or not. */
   lastRun(operation: string): Promise<string | undefined>;
   /**
    * Notes what a drill found. False, and nothing is noted, when the backup is not sealed any more: what retention deletes
@@ -89,8 +89,7 @@ export const openDrills = (sql: Sql): Drills => ({
   lastRun: async (operation) =>
     (
       await sql.query<{ operation: string }>(
-        `SELECT drill_operation AS operation FROM backups WHERE drilled_at IS NOT NULL AND drill_operation <> $1
-         ORDER BY drilled_at DESC LIMIT 1`,
+        `SELECT id AS operation FROM operations WHERE kind = 'drill-restores' AND id <> $1 ORDER BY sequence DESC LIMIT 1`,
         [operation],
       )
     )[0]?.operation,

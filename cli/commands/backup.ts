@@ -1,7 +1,7 @@
 import { Command } from 'commander';
 import { call, query } from '../api.ts';
 import { globals, run, wholeNumber } from '../options.ts';
-import { instant, print } from '../print.ts';
+import { instant, print, printRecord } from '../print.ts';
 
 interface BackupRow {
   readonly id: string;
@@ -11,10 +11,21 @@ interface BackupRow {
   readonly rows: number | null;
   readonly bytes: number | null;
   readonly sameAs: string | null;
+  readonly drilledAt: string | null;
+  readonly drillOutcome: string | null;
+  readonly heldAt: string | null;
+  readonly heldBy: string | null;
+  readonly holdReason: string | null;
   readonly reason: string | null;
 }
 
 const kibibytes = (bytes: number | null): string => (bytes === null ? '-' : (bytes / 1024).toFixed(1));
+
+/** `passed 2026-11-23`: day and result of the last drill of its archive. */
+const drill = ({ drilledAt, drillOutcome }: BackupRow): string | null =>
+  drillOutcome && drilledAt ? `${drillOutcome} ${drilledAt.slice(0, 10)}` : null;
+
+const path = (id: string, verb: string): string => `/backups/${encodeURIComponent(id)}/${verb}`;
 
 export const backupCommand = (): Command => {
   const backup = new Command('backup').description('archives of tenants');
@@ -36,6 +47,8 @@ export const backupCommand = (): Command => {
         { title: 'rows', value: (row) => row.rows, right: true },
         { title: 'KiB', value: (row) => kibibytes(row.bytes), right: true },
         { title: 'same as', value: (row) => row.sameAs },
+        { title: 'drill', value: drill },
+        { title: 'hold', value: (row) => row.holdReason },
         { title: 'reason', value: (row) => row.reason },
       ]);
     });
@@ -47,6 +60,31 @@ export const backupCommand = (): Command => {
     .action(async (tenant: string, options: { reason?: string }, command: Command) => {
       const path = `/tenants/${encodeURIComponent(tenant)}/backups`;
       await run(command, { method: 'POST', path, body: options });
+    });
+
+  backup
+    .command('hold <backup>')
+    .description('legal hold: nothing deletes the archive until it is released')
+    .requiredOption('--reason <text>', 'why; kept on the record and in the audit')
+    .action(async (id: string, options: { reason: string }, command: Command) => {
+      const held = await call<BackupRow & { lockedObjects: number | null }>('POST', path(id, 'hold'), options);
+      printRecord(globals(command).output, held, {
+        backup: held.id,
+        'held since': instant(held.heldAt),
+        'held by': held.heldBy,
+        reason: held.holdReason,
+        'S3 legal hold':
+          held.lockedObjects === null ? 'the bucket has no Object Lock' : `${held.lockedObjects} objects`,
+      });
+    });
+
+  backup
+    .command('release <backup>')
+    .description('ends a legal hold; the archive goes when its plan no longer keeps it')
+    .option('--reason <text>', 'kept in the audit')
+    .action(async (id: string, options: { reason?: string }, command: Command) => {
+      const released = await call<BackupRow>('POST', path(id, 'release'), options);
+      printRecord(globals(command).output, released, { backup: released.id, 'legal hold': 'none' });
     });
 
   return backup;

@@ -19,6 +19,9 @@ const actionable: Readonly<Record<string, readonly Restore['status'][]>> = {
   discard: ['planned', 'staged', 'compared', 'failed', 'swapped'],
 };
 
+/** They look for their tenants themselves, and leave out those that are in no state for it. */
+const ofNoTenant: readonly WorkflowName[] = ['back-up-fleet', 'drill-restores', 'expire-backups'];
+
 const checkSignup = async ({ registry, now }: World, tenantId: string): Promise<void> => {
   const tenant = await registry.tenants.get(tenantId);
   if (!tenant || (tenant.status === 'deprovisioned' && (tenant.reservedUntil ?? now()) <= now())) return;
@@ -56,10 +59,9 @@ export const checkRedrive = async (world: World, operation: Operation): Promise<
   const { id, kind, tenantId, parent } = operation;
   if (parent !== null)
     throw new Problem(409, 'operation-over', `operation ${id} was part of operation ${parent}; try that one again`);
-  if (tenantId === null) {
-    if (kind === 'back-up-fleet') return;
+  if (ofNoTenant.includes(kind)) return;
+  if (tenantId === null)
     throw new Problem(409, 'operation-over', `operation ${id} has no tenant to work on; send a new request`);
-  }
   if (kind === 'provision-tenant') return checkSignup(world, tenantId);
   const tenant = await world.registry.tenants.get(tenantId);
   const statuses = ready[kind] ?? [];

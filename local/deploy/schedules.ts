@@ -1,21 +1,35 @@
 import { CreateScheduleCommand, type SchedulerClient, UpdateScheduleCommand } from '@aws-sdk/client-scheduler';
-import { functionName, reapSchedule } from '../../domain/deployment.ts';
+import { drillSchedule, expirySchedule, functionName, reapSchedule, sweepSchedule } from '../../domain/deployment.ts';
 import { plans } from '../../domain/plans.ts';
-import { machineName } from '../../domain/workflows.ts';
+import { type FunctionName, machineName, type WorkflowName } from '../../domain/workflows.ts';
 import { isNamed, type Target } from './target.ts';
 
-/** One schedule per plan for the fleet's backup, and the reaper's. */
+/** One schedule per plan for the fleet's backup, those of drills and of retention, and those of the reaper and the sweeper. */
 export const createSchedules = async (scheduler: SchedulerClient, target: Target): Promise<void> => {
   const roleArn = `arn:aws:iam::${target.accountId}:role/tenantry-scheduler`;
-  const fleet = `arn:aws:states:${target.region}:${target.accountId}:stateMachine:${machineName('back-up-fleet')}`;
-  const reaper = `arn:aws:lambda:${target.region}:${target.accountId}:function:${functionName('ReapLeases')}`;
+  const machine = (workflow: WorkflowName): string =>
+    `arn:aws:states:${target.region}:${target.accountId}:stateMachine:${machineName(workflow)}`;
+  const lambda = (name: FunctionName): string =>
+    `arn:aws:lambda:${target.region}:${target.accountId}:function:${functionName(name)}`;
+  const call = (name: FunctionName) => ({ Arn: lambda(name), RoleArn: roleArn, Input: '{}' });
   const schedules = [
     ...Object.entries(plans).map(([plan, { backupSchedule }]) => ({
       name: `tenantry-back-up-${plan}`,
       expression: backupSchedule as string,
-      target: { Arn: fleet, RoleArn: roleArn, Input: JSON.stringify({ plan }) },
+      target: { Arn: machine('back-up-fleet'), RoleArn: roleArn, Input: JSON.stringify({ plan }) },
     })),
-    { name: 'tenantry-reap-leases', expression: reapSchedule, target: { Arn: reaper, RoleArn: roleArn, Input: '{}' } },
+    {
+      name: 'tenantry-drill-restores',
+      expression: drillSchedule,
+      target: { Arn: machine('drill-restores'), RoleArn: roleArn, Input: '{}' },
+    },
+    {
+      name: 'tenantry-expire-backups',
+      expression: expirySchedule,
+      target: { Arn: machine('expire-backups'), RoleArn: roleArn, Input: '{}' },
+    },
+    { name: 'tenantry-reap-leases', expression: reapSchedule, target: call('ReapLeases') },
+    { name: 'tenantry-sweep-moves', expression: sweepSchedule, target: call('SweepMoves') },
   ];
   for (const { name, expression, target: called } of schedules) {
     const schedule = {
