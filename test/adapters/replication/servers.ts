@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import pg from 'pg';
 import { setUpPool } from '../../../adapters/pool/set-up.ts';
 import { prepareTenant } from '../../../adapters/pool/tenant.ts';
-import type { MoveSide } from '../../../adapters/replication/side.ts';
+import type { Conninfo, MoveSide } from '../../../adapters/replication/side.ts';
 import { type PostgresServer, startPostgres } from '../../../local/postgres.ts';
 import { chatMigrations, credentials } from '../pool/chat-pool.ts';
 
@@ -33,6 +33,8 @@ export interface TestDatabase {
   readonly host: string;
   readonly port: number;
   readonly side: MoveSide;
+  /** Login that owns the tables, for a process of its own. */
+  readonly owner: Conninfo;
   /** A superuser's client for looking; ended with the server, opened anew after a crash. */
   look<Row extends pg.QueryResultRow>(text: string, values?: unknown[]): Promise<Row[]>;
   login(role: keyof typeof credentials): Promise<pg.Client>;
@@ -95,6 +97,13 @@ export const openServer = async ({ installed }: { installed?: string | undefined
       host: '127.0.0.1',
       port: server.port,
       side,
+      owner: {
+        host: '127.0.0.1',
+        port: server.port,
+        database: name,
+        username: server.superuser.username,
+        password: server.superuser.password,
+      },
       look: async (text, values = []) => {
         const client = await master(name);
         try {
