@@ -3,8 +3,10 @@ import { backupCommand } from './commands/backup.ts';
 import { cloudCommands } from './commands/cloud.ts';
 import { demoCommand } from './commands/demo.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { drillCommand } from './commands/drill.ts';
 import { eventCommand } from './commands/event.ts';
 import { execCommand } from './commands/exec.ts';
+import { migrateCommand } from './commands/migrate.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { tenantCommand } from './commands/tenant.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
@@ -39,6 +41,8 @@ for (const command of [
   tenantCommand(),
   backupCommand(),
   restoreCommand(),
+  migrateCommand(),
+  drillCommand(),
   execCommand(),
   eventCommand(),
 ])

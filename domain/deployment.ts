@@ -29,6 +29,9 @@ export const endPattern = (machinePrefix: string) => ({
 /** When the reaper looks for operations whose end nobody told: events about executions are delivered on a best effort. */
 export const reapSchedule = 'rate(10 minutes)';
 
+/** When moves that nobody works on are looked after: a window closes at most so much late. */
+export const sweepSchedule = 'rate(5 minutes)';
+
 /** When a sample of archives is restored for trial: after the night's backups, before people come to work (UTC). */
 export const drillSchedule = 'cron(0 5 * * ? *)';
 

@@ -77,6 +77,11 @@ export const requests = {
     verb: 'restore',
     detail: z.object({ ...request, tenantId, ...restoreRequest }),
   },
+  TenantMoveRequested: {
+    workflow: 'migrate-tenant',
+    verb: 'migrate',
+    detail: z.object({ ...request, tenantId, ...moveRequest }),
+  },
   TenantOffboarded: {
     workflow: 'deprovision-tenant',
     verb: 'deprovision',
@@ -89,7 +94,6 @@ export type RequestType = keyof typeof requests;
 /** Known names that no workflow answers in this release; refused with that reason, not as unknown. */
 export const laterRequests: readonly string[] = [
   'TenantPlanChanged',
-  'TenantMoveRequested',
   'TenantSuspended',
   'TenantResumed',
   'ReleasePublished',

@@ -27,6 +27,7 @@ export const failureEvents: Readonly<Partial<Record<WorkflowName, keyof typeof r
   'drill-restores': 'RestoresDrilled',
   'expire-backups': 'BackupsExpired',
   'restore-tenant': 'TenantRestoreFailed',
+  'migrate-tenant': 'TenantMigrationFailed',
   'deprovision-tenant': 'TenantDeprovisioningFailed',
 };
 
@@ -37,6 +38,7 @@ export const ownEnds: readonly string[] = [
   'FleetBackupIncomplete',
   'RestoreDrillsFailed',
   'RestoreFailed',
+  'MigrationFailed',
   'DeprovisioningFailed',
 ];
 

@@ -78,6 +78,19 @@ export const steps = {
   UndoRestore: handler('restore/undo-restore', 300, ['registry', 'database:restore']),
   DiscardRestore: handler('restore/discard-restore', 60, ['registry', 'database:restore']),
   AbandonRestore: handler('restore/abandon-restore', 60, ['registry', 'database:restore']),
+  PlanMigration: handler('migrate/plan-migration', 120, ['registry', 'database:migrate', 'database:replicate']),
+  StartCopy: handler('migrate/start-copy', 300, ['registry', 'database:migrate', 'database:replicate']),
+  AwaitCopy: handler('migrate/await-copy', 60, ['registry', 'database:migrate', 'database:replicate']),
+  PrepareWayBack: handler('migrate/prepare-way-back', 60, ['registry', 'database:migrate', 'database:replicate']),
+  CutOver: handler('migrate/cut-over', 840, ['registry', 'database:migrate', 'database:replicate'], { memory: 1024 }),
+  VerifyCopy: handler('migrate/verify-copy', 840, ['registry', 'database:migrate', 'database:replicate'], {
+    memory: 1024,
+  }),
+  StartWayBack: handler('migrate/start-way-back', 60, ['registry', 'database:migrate', 'database:replicate']),
+  MoveBack: handler('migrate/move-back', 300, ['registry', 'database:migrate', 'database:replicate'], { memory: 1024 }),
+  FinishMigration: handler('migrate/finish-migration', 840, ['registry', 'database:migrate', 'database:replicate']),
+  AbandonMigration: handler('migrate/abandon-migration', 840, ['registry', 'database:migrate', 'database:replicate']),
+  EndMigration: handler('migrate/end-migration', 30, ['registry']),
   OpenOffboarding: handler('deprovision/open-offboarding', 30, ['registry']),
   VerifyGone: handler('deprovision/verify-gone', 60, ['registry', 'database:provision']),
   EraseTenant: handler('deprovision/erase-tenant', 60, ['registry', 'archive:write']),
@@ -106,6 +119,19 @@ export const workflows = {
   ],
   'drill-restores': ['ChooseDrills', 'DrillRestore', 'SummariseDrills'],
   'expire-backups': ['ExpireBackups', 'SummariseExpiry'],
+  'migrate-tenant': [
+    'PlanMigration',
+    'StartCopy',
+    'AwaitCopy',
+    'PrepareWayBack',
+    'CutOver',
+    'StartWayBack',
+    'VerifyCopy',
+    'MoveBack',
+    'FinishMigration',
+    'AbandonMigration',
+    'EndMigration',
+  ],
   'deprovision-tenant': ['OpenOffboarding', 'VerifyGone', 'EraseTenant', 'AbandonOffboarding'],
 } as const satisfies Record<string, readonly StepName[]>;
 
@@ -115,6 +141,7 @@ export type WorkflowName = keyof typeof workflows;
 export const nestedWorkflows = {
   'provision-tenant': ['prepare-placement', 'release-placement'],
   'restore-tenant': ['back-up-tenant'],
+  'migrate-tenant': ['prepare-placement', 'back-up-tenant', 'release-placement'],
   'deprovision-tenant': ['back-up-tenant', 'release-placement'],
 } as const satisfies Partial<Record<WorkflowName, readonly WorkflowName[]>>;
 
@@ -132,6 +159,12 @@ export const functions = {
   RecordEvent: handler('intake/record-event', 30, ['registry']),
   CloseOperation: handler('intake/close-operation', 30, ['registry', 'bus', 'archive:write']),
   ReapLeases: handler('intake/reap-leases', 300, ['registry', 'machines:start', 'bus', 'archive:write']),
+  SweepMoves: handler('migrate/sweep-moves', 300, [
+    'registry',
+    'machines:start',
+    'database:migrate',
+    'database:replicate',
+  ]),
   SetUp: handler('set-up', 300, ['registry', 'database:migrate', 'archive:read']),
 } as const satisfies Record<string, Handler>;
 

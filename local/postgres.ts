@@ -58,6 +58,8 @@ const defaults: Readonly<Record<string, string>> = {
   max_connections: '200',
   max_wal_senders: '20',
   max_replication_slots: '20',
+  // A way back that was started a moment ago would wait for its worker for five seconds, the default.
+  wal_retrieve_retry_interval: '500ms',
   shared_buffers: '128MB',
   jit: 'off',
   timezone: 'UTC',

@@ -5,8 +5,11 @@ import type { World } from '../../adapters/world.ts';
 import { eventSchemas, laterRequests } from '../../domain/events.ts';
 import { plans } from '../../domain/plans.ts';
 import { workflows } from '../../domain/workflows.ts';
+import { backupRoutes } from './backups.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
+import { drillRoutes } from './drills.ts';
 import { eventRoutes } from './events.ts';
+import { moveRoutes } from './moves.ts';
 import { operationRoutes } from './operations.ts';
 import { answerProblem, Problem, problemOf } from './problem.ts';
 import { type ApiEnv, limit, page, queryOf } from './request.ts';
@@ -46,6 +49,9 @@ export const operatorApi = (world: () => World): Hono<ApiEnv> => {
   app.route('/tenants', tenantRoutes);
   app.route('/operations', operationRoutes);
   app.route('/restores', restoreRoutes);
+  app.route('/moves', moveRoutes);
+  app.route('/backups', backupRoutes);
+  app.route('/drills', drillRoutes);
   app.route('/events', eventRoutes);
   app.route('/dead-letters', deadLetterRoutes);
   app.notFound((context) =>

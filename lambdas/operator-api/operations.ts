@@ -49,7 +49,10 @@ const verbs = {
   'deprovision-tenant': 'deprovision',
   'back-up-tenant': 'back-up',
   'restore-tenant': 'restore',
+  'migrate-tenant': 'migrate',
   'back-up-fleet': 'back-up-fleet',
+  'drill-restores': 'drill',
+  'expire-backups': 'expire',
 } as const;
 
 /** Answers the waiting machine. A token that could not be delivered goes back, or nobody could answer ever again. */

@@ -13,6 +13,8 @@ export type ProblemCode =
   | 'tenant-not-found'
   | 'operation-not-found'
   | 'restore-not-found'
+  | 'backup-not-found'
+  | 'move-not-found'
   | 'dead-letter-not-found'
   | 'tenant-exists'
   | 'tenant-not-ready'
@@ -20,6 +22,8 @@ export type ProblemCode =
   | 'operation-over'
   | 'not-awaiting-approval'
   | 'restore-refused'
+  | 'move-refused'
+  | 'backup-not-sealed'
   | 'unavailable'
   | 'internal';
 
@@ -29,13 +33,17 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   'tenant-not-found': 'No such tenant',
   'operation-not-found': 'No such operation',
   'restore-not-found': 'No such restore',
+  'backup-not-found': 'No such backup',
+  'move-not-found': 'No such move',
   'dead-letter-not-found': 'No such dead letter',
   'tenant-exists': 'The tenant id is taken',
   'tenant-not-ready': 'The tenant is not in a state for this',
   'tenant-busy': 'Another operation works on the tenant',
   'operation-over': 'The operation has ended',
   'not-awaiting-approval': 'The operation waits for nobody',
+  'move-refused': 'The move cannot do this now',
   'restore-refused': 'The restore cannot do this now',
+  'backup-not-sealed': 'The backup is not in a state for this',
   unavailable: 'A part of Tenantry does not answer now',
   internal: 'Tenantry has a fault',
 };
@@ -62,6 +70,9 @@ const ofStep: Partial<Record<FailureName, readonly [ContentfulStatusCode, Proble
   TenantBusy: [409, 'tenant-busy'],
   StaleOperation: [409, 'operation-over'],
   RestoreRefused: [409, 'restore-refused'],
+  MoveNotFound: [404, 'move-not-found'],
+  MoveRefused: [409, 'move-refused'],
+  NoCapacity: [409, 'move-refused'],
 };
 
 /** Any thrown value as a problem; what clients cannot act on says no more than that. */

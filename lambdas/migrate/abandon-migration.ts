@@ -1,0 +1,54 @@
+import { z } from 'zod';
+import type { MoveRecord } from '../../adapters/registry/moves.ts';
+import { abandonMove } from '../../adapters/replication/abandon.ts';
+import type { World } from '../../adapters/world.ts';
+import { StepFailure } from '../../domain/errors.ts';
+import { step } from '../step.ts';
+import { leaseSeconds, sideOf } from './move-step.ts';
+
+const contract = {
+  input: z.object({ operation: z.string(), tenantId: z.string(), moveId: z.string().optional() }),
+  output: z.object({
+    /** True when the commit point was passed: the move stands, and can only be finished or taken back. */
+    switched: z.boolean(),
+    moveId: z.string().nullable(),
+    /** What release-placement takes down next; null when nothing was reserved. */
+    targetPlacementId: z.string().nullable(),
+  }),
+};
+
+/** Undoes the copy in both databases; true when the commit point was passed meanwhile, behind which nothing is undone. */
+const undoCopy = async (world: World, move: MoveRecord, fence: number, signal: AbortSignal): Promise<boolean> => {
+  const { placements } = world.registry;
+  const source = await placements.require(move.tenantId, move.sourcePlacement);
+  const target = await placements.require(move.tenantId, move.targetPlacement ?? '');
+  try {
+    await abandonMove({
+      source: await sideOf(world, source),
+      target: await sideOf(world, target),
+      move: { id: move.id, tenantId: move.tenantId, fence },
+      signal,
+    });
+    return false;
+  } catch (error) {
+    if (error instanceof StepFailure && error.name === 'MoveRefused') return true;
+    throw error;
+  }
+};
+
+/**
+ * Compensation: before the commit point the tenant is open at its old place and everything that the move made in both databases
+ * is gone. Behind it nothing is undone. A repeat changes nothing.
+ */
+export const handler = step('AbandonMigration', contract, async (input, world, signal) => {
+  const { operation, tenantId, moveId } = input;
+  const { leases, moves } = world.registry;
+  const move = moveId === undefined ? await moves.ofOperation(operation) : await moves.get(moveId);
+  if (!move || move.dryRun || move.endedAt) return { switched: false, moveId: null, targetPlacementId: null };
+  if (move.phase === 'switched' || move.phase === 'returned')
+    return { switched: true, moveId: move.id, targetPlacementId: null };
+  const { fence } = await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
+  // A move that is only planned has touched no database yet: its place may not even be there.
+  const switched = move.phase === 'planned' ? false : await undoCopy(world, move, fence, signal);
+  return { switched, moveId: move.id, targetPlacementId: switched ? null : move.targetPlacement };
+});

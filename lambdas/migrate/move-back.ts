@@ -1,0 +1,18 @@
+import { z } from 'zod';
+import { moveBack } from '../../adapters/replication/cut-over.ts';
+import { step } from '../step.ts';
+import { flipTo } from './cut-over.ts';
+import { moveStep, openEnds } from './move-step.ts';
+
+const contract = { input: z.object(moveStep), output: z.object({ stallMs: z.number() }) };
+
+/** The same cut-over in the other direction: what was written at the new place is at the old one before it opens. */
+export const handler = step('MoveBack', contract, async (input, world, signal) => {
+  const ends = await openEnds(world, input);
+  const { record, move, source, target } = ends;
+  const flip = (): Promise<void> =>
+    flipTo(world, ends, { operation: input.operation, placementId: record.sourcePlacement, phase: 'returned' });
+  const result = await moveBack({ source, target, move, flip, signal });
+  await world.registry.moves.note(move.id, { wayBack: result.timings });
+  return { stallMs: result.stallMs };
+});

@@ -1,0 +1,172 @@
+import { z } from 'zod';
+import { describeEnd, endOf, type MoveEnd, type MoveRecord } from '../../adapters/registry/moves.ts';
+import type { Placement } from '../../adapters/registry/placements.ts';
+import { preflight } from '../../adapters/replication/preflight.ts';
+import type { World } from '../../adapters/world.ts';
+import { StepFailure } from '../../domain/errors.ts';
+import { moveRequest } from '../../domain/events.ts';
+import { type Finding, moveMode } from '../../domain/move.ts';
+import { isolations } from '../../domain/placement.ts';
+import { tenantId } from '../../domain/tenant.ts';
+import { step } from '../step.ts';
+import { leaseSeconds, sideOf } from './move-step.ts';
+
+const contract = {
+  input: z.object({
+    operation: z.string(),
+    execution: z.string(),
+    tenantId,
+    ...moveRequest,
+    /** `migrate` plans a move; the others act on the one that is open. */
+    action: z.enum(['migrate', 'back', 'finish', 'abandon']).default('migrate'),
+    requestedBy: z.string().optional(),
+  }),
+  output: z.object({
+    moveId: z.string(),
+    dryRun: z.boolean(),
+    mode: z.enum(['live', 'freeze']),
+    isolation: z.enum(isolations),
+    placementId: z.string().nullable(),
+    sourcePlacementId: z.string(),
+    windowSeconds: z.int(),
+    phase: z.string(),
+    from: z.string(),
+    to: z.string(),
+  }),
+};
+
+type Input = z.output<typeof contract.input>;
+type Output = z.input<typeof contract.output>;
+
+/** A day: a morning's complaints are heard before the way back closes. */
+const defaultWindowSeconds = 86_400;
+
+const answer = (move: MoveRecord): Output => ({
+  moveId: move.id,
+  dryRun: move.dryRun,
+  mode: move.mode,
+  isolation: move.target.isolation,
+  placementId: move.targetPlacement,
+  sourcePlacementId: move.sourcePlacement,
+  windowSeconds: move.windowSeconds,
+  phase: move.phase,
+  from: describeEnd(move.source),
+  to: describeEnd(move.target),
+});
+
+const explain = (findings: readonly Finding[]): string =>
+  findings.map(({ check, detail, fix }) => `${check}: ${detail}${fix ? ` (fix: ${fix})` : ''}`).join('; ');
+
+/** Refuses what cannot be moved as asked, with every finding and its fix. */
+export const refuseUnfit = (tenant: string, mode: 'live' | 'freeze', findings: readonly Finding[]): void => {
+  const possible = moveMode(findings);
+  if (possible === 'live' || possible === mode) return;
+  const broken = findings.filter(({ ok, blocks }) => !ok && (mode === 'live' || blocks === 'both'));
+  const hint =
+    possible === 'freeze' ? '; mode freeze would do it and stop the writes for as long as the copy takes' : '';
+  throw new StepFailure('MoveRefused', `tenant ${tenant} cannot be moved ${mode}: ${explain(broken)}${hint}`);
+};
+
+/** The open move that `back`, `finish` and `abandon` act on. */
+const openMove = async (world: World, { tenantId: id, action }: Input): Promise<MoveRecord> => {
+  const move = await world.registry.moves.openOf(id);
+  if (!move)
+    throw new StepFailure('MoveNotFound', `tenant ${id} has no open move to ${action}; see tenantry migrate list`);
+  const fits = {
+    migrate: [],
+    back: ['switched', 'returned'],
+    finish: ['switched', 'returned'],
+    abandon: ['planned', 'copying'],
+  };
+  if (!(fits[action] as string[]).includes(move.phase))
+    throw new StepFailure(
+      'MoveRefused',
+      `move ${move.id} is ${move.phase}; ${action} needs one that is ${fits[action].join(' or ')}`,
+    );
+  return move;
+};
+
+const requestOf = (input: Input, plan: string, region: string | null, source: Placement) => ({
+  tenantId: input.tenantId,
+  operation: input.operation,
+  plan,
+  region: region ?? source.cell.region,
+  isolation: input.isolation ?? source.isolation,
+  cell: input.cell,
+  server: input.server,
+  from: {
+    cell: source.cell.id,
+    isolation: source.isolation,
+    ...(source.server ? { server: source.server.id } : {}),
+  },
+});
+
+const plan = async (world: World, input: Input): Promise<MoveRecord> => {
+  const { registry } = world;
+  const { tenantId: id, operation, dryRun = false, mode = 'live', windowSeconds = defaultWindowSeconds } = input;
+  if (!input.isolation && !input.cell && !input.server)
+    throw new StepFailure('InvalidStepInput', 'isolation is missing; say where to: isolation, cell or server');
+  const tenant = await registry.tenants.require(id);
+  if (tenant.status !== 'active' && tenant.status !== 'suspended')
+    throw new StepFailure(
+      'TenantNotReady',
+      `tenant ${id} is ${tenant.status}; only an active or suspended one is moved`,
+    );
+  const source = await registry.placements.require(id);
+  const request = requestOf(input, tenant.plan, tenant.region, source);
+  const choice = await registry.placements.choose(request);
+  const { findings, estimate } = await preflight({ source: await sideOf(world, source), tenantId: id });
+  if (!dryRun) refuseUnfit(id, mode, findings);
+  const open = await registry.moves.openOf(id);
+  if (open)
+    throw new StepFailure(
+      'MoveRefused',
+      `tenant ${id} has an open move ${open.id} (${open.phase}); finish it or move back first`,
+    );
+  const target: MoveEnd = {
+    isolation: choice.isolation,
+    cell: choice.cell,
+    server: choice.server ?? null,
+    database: null,
+  };
+  return registry.transaction(async ({ leases, placements, moves }) => {
+    await leases.hold({ tenantId: id, holder: operation, seconds: leaseSeconds });
+    const reserved = dryRun ? undefined : await placements.reserve(request);
+    return moves.plan({
+      tenantId: id,
+      operationId: operation,
+      sourcePlacement: source.id,
+      targetPlacement: reserved?.id ?? null,
+      source: endOf(source),
+      target: reserved ? endOf(reserved) : target,
+      mode,
+      preflight: findings,
+      estimate,
+      windowSeconds,
+      dryRun,
+      reason: input.reason,
+      requestedBy: input.requestedBy,
+    });
+  });
+};
+
+/**
+ * Decides where the tenant goes and whether it can: the place by capacity, the preflight of its database, an estimate. Takes
+ * the place, changes nothing of the tenant. A repeat answers the same.
+ */
+export const handler = step('PlanMigration', contract, async (input, world) => {
+  const { operation, execution, tenantId: id, requestedBy, ...asked } = input;
+  const { operations, leases, moves } = world.registry;
+  await operations.open({
+    id: operation,
+    kind: 'migrate-tenant',
+    tenantId: id,
+    executionArn: execution,
+    input: { tenantId: id, ...asked },
+    requestedBy,
+  });
+  await leases.hold({ tenantId: id, holder: operation, seconds: leaseSeconds });
+  const known = await moves.ofOperation(operation);
+  if (known) return answer(known);
+  return answer(input.action === 'migrate' ? await plan(world, input) : await openMove(world, input));
+});
