@@ -65,7 +65,8 @@ const attempt = async <Result>(
   };
   try {
     await client.query(begin(options));
-    await client.query("SELECT set_config('app.tenant_id', $1, true)", [tenantId]);
+    // TN001 where the tenant has moved away: a reader whose route is old must not see rows of before the move.
+    await client.query('SELECT tenantry.enter($1)', [tenantId]);
     const result = await work(sql);
     open = false;
     try {

@@ -97,6 +97,23 @@ BEGIN
   RETURN NULL;
 END $$;`;
 
+/**
+ * How an app begins a transaction of a tenant: sets it, and refuses with TN001 where the tenant is not, so that an app which
+ * has not heard of a move reads no rows of yesterday. A fence lets readers pass: what they see is still the truth.
+ */
+const enter = `
+CREATE OR REPLACE FUNCTION tenantry.enter(tenant text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+DECLARE
+  found_state text;
+BEGIN
+  SELECT state INTO found_state FROM tenantry.tenants WHERE tenant_id = tenant;
+  IF found_state IS NULL OR found_state = 'moved' THEN
+    RAISE EXCEPTION 'tenant % is % here', tenant, coalesce(found_state, 'unknown') USING ERRCODE = 'TN001';
+  END IF;
+  PERFORM set_config('app.tenant_id', tenant, true);
+END $$;`;
+
 /** Waits on the side that a tenant moves to, in one round trip; false when the epoch does not come in time. */
 const awaitBarrier = `
 CREATE OR REPLACE FUNCTION tenantry.await_barrier(tenant text, wanted bigint, millis integer) RETURNS boolean
@@ -214,7 +231,8 @@ BEGIN
 END $$;`;
 
 const grants = (logins: PoolLogins): string => {
-  const [provision, backup, restore, replicate] = [
+  const [app, provision, backup, restore, replicate] = [
+    logins.app,
     logins.provision,
     logins.backup,
     logins.restore,
@@ -222,7 +240,8 @@ const grants = (logins: PoolLogins): string => {
   ].map(ident);
   return `
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA tenantry FROM PUBLIC;
-GRANT USAGE ON SCHEMA tenantry TO ${provision}, ${backup}, ${restore}, ${replicate};
+GRANT USAGE ON SCHEMA tenantry TO ${app}, ${provision}, ${backup}, ${restore}, ${replicate};
+GRANT EXECUTE ON FUNCTION tenantry.enter(text) TO ${app};
 GRANT SELECT ON tenantry.barriers TO ${replicate};
 GRANT SELECT ON tenantry.schema_versions TO ${provision}, ${backup}, ${restore};
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenantry.tenants TO ${provision};
@@ -232,7 +251,7 @@ GRANT SELECT ON tenantry.tenants TO ${backup};`;
 
 /** Schema `tenantry` of a pooled database; safe to run again. Nothing of the app is touched yet. */
 export const tenantrySchema = (logins: PoolLogins): string =>
-  [tables, checkFence, awaitBarrier, protectTable(logins), protectApp(logins), protectNew, grants(logins)].join('\n');
+  [tables, checkFence, enter, awaitBarrier, protectTable(logins), protectApp(logins), protectNew, grants(logins)].join('\n');
 
 /** Needs a superuser, or rds_superuser on RDS. */
 export const watchNewTables = `

@@ -169,6 +169,10 @@ describe('the etiquette of the write fence', () => {
       { tenant_id: 'acme' },
     ]);
     expect((await world.tenancy.resolveTenant('acme.localhost'))?.database).toBe('other');
+    const read = await world.tenancy.withTenant(acme, (sql) =>
+      sql.query("SELECT name FROM streams WHERE name = 'moved-along'"),
+    );
+    expect(read, 'a reader that still holds the old route').toEqual([{ name: 'moved-along' }]);
     await world.control.query("UPDATE placements SET cell_id = 'local-1' WHERE tenant_id = 'acme'");
     await master.end();
   });
