@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { moveBack } from '../../../adapters/replication/cut-over.ts';
 import { finishMove } from '../../../adapters/replication/finish.ts';
 import { startWayBack } from '../../../adapters/replication/way-back.ts';
 import { checkOperations, longestGap } from '../../load/writers.ts';
@@ -8,7 +7,6 @@ import {
   type Ends,
   expectSound,
   fingerprint,
-  flipTo,
   leftovers,
   makeReady,
   newMove,
@@ -57,27 +55,19 @@ describe('a tenant that is written to moves', () => {
     await makeReady(ends, move);
     await load.more(50);
     const start = performance.now();
-    const { verification, timings, stallMs } = await cutOverTo(ends, move, board);
+    const { verification, stallMs } = await cutOverTo(ends, move, board);
     const end = performance.now();
     await load.more(50);
     await load.stop();
-    console.log(
-      from,
-      to,
-      JSON.stringify(timings),
-      Math.round(stallMs),
-      'gap',
-      Math.round(longestGap(load.acks, start, end)),
-      'verify',
-      verification?.ms,
-      load.acks.length,
-    );
     expect(verification).toMatchObject({ equal: true, orphans: [] });
     expect(verification?.rows).toBeGreaterThan(600);
     const admin = await ends.target.side.connect();
     expect(await checkOperations(admin, 'acme', load)).toMatchObject({ lost: [], duplicated: [], unasked: [] });
     await admin.end();
     expect(load.refused).toEqual([]);
+    // The aim is 100 ms on an idle machine (bench); here three suites share its cores.
+    expect(longestGap(load.acks, start, end)).toBeLessThan(1_000);
+    expect(stallMs).toBeLessThan(1_000);
     await startWayBack({ ...sidesOf(ends), move });
     await finishMove({ ...sidesOf(ends), move });
     expect(await stateOf(ends.source, 'acme')).toBeUndefined();
@@ -85,7 +75,75 @@ describe('a tenant that is written to moves', () => {
     expect(await neighbours()).toEqual(before);
     await expectSound(ends.target, 'acme');
     await noneLeft(ends);
-    void moveBack;
-    void flipTo;
+  });
+});
+
+describe('a cut-over', () => {
+  test('whose copy is held up gives up in time, and the tenant writes on where it was', async () => {
+    const ends = { source: databases.pool!, target: databases.pool2! };
+    const move = newMove('globex');
+    const { board, load } = await writeOn(ends.source, 'globex', { writers: 2 });
+    await makeReady(ends, move);
+    const holder = await ends.target.side.connect();
+    const holdUp = async (step: string): Promise<void> => {
+      if (step !== 'caught-up') return;
+      await holder.query('BEGIN; LOCK TABLE messages IN ACCESS EXCLUSIVE MODE');
+      await load.more(4);
+    };
+    const late = cutOverTo(ends, move, board, { deadlineMs: 1_500, onStep: holdUp });
+    await expect(late).rejects.toMatchObject({ name: 'FenceTimeout', message: expect.stringContaining('barrier') });
+    expect([await stateOf(ends.source, 'globex'), await stateOf(ends.target, 'globex')]).toEqual(['open', 'moved']);
+    await holder.query('ROLLBACK');
+    await holder.end();
+    await load.more(20);
+    expect(await cutOverTo(ends, move, board)).toMatchObject({ verification: { equal: true } });
+    await load.more(20);
+    await load.stop();
+    const admin = await ends.target.side.connect();
+    expect(await checkOperations(admin, 'globex', load)).toMatchObject({ lost: [], duplicated: [], unasked: [] });
+    await admin.end();
+    await startWayBack({ ...sidesOf(ends), move });
+    await finishMove({ ...sidesOf(ends), move });
+    await noneLeft(ends);
+  });
+
+  test('that fails before its commit point opens the tenant at once, not at the deadline', async () => {
+    const ends = { source: databases.pool2!, target: databases.pool! };
+    const move = newMove('globex', 20);
+    const { board, load } = await writeOn(ends.source, 'globex', { writers: 0 });
+    await load.stop();
+    await makeReady(ends, move);
+    const fail = (step: string): void => {
+      if (step === 'held') throw new Error('no more');
+    };
+    await expect(cutOverTo(ends, move, board, { deadlineMs: 600_000, onStep: fail })).rejects.toThrow('no more');
+    expect([await stateOf(ends.source, 'globex'), await stateOf(ends.target, 'globex')]).toEqual(['open', 'moved']);
+    expect(board.flips()).toBe(0);
+    await cutOverTo(ends, move, board);
+    await startWayBack({ ...sidesOf(ends), move });
+    // What brought the rows must not take them back: the source would send what it receives.
+    expect((await leftovers(ends.source)).filter((name) => name.endsWith('_out'))).toEqual([]);
+    await finishMove({ ...sidesOf(ends), move });
+  });
+
+  test('asks for the route again when the registry fails, and a repeat after that only finishes', async () => {
+    const ends = { source: databases.pool!, target: databases.pool2! };
+    const move = newMove('globex', 30);
+    const { board, load } = await writeOn(ends.source, 'globex', { writers: 0 });
+    await load.stop();
+    await makeReady(ends, move);
+    let asked = 0;
+    const down = async (): Promise<void> => {
+      asked += 1;
+      throw new Error('registry is down');
+    };
+    await expect(cutOverTo(ends, move, board, { flip: down })).rejects.toThrow('registry is down');
+    expect(asked).toBeGreaterThan(1);
+    expect([await stateOf(ends.source, 'globex'), await stateOf(ends.target, 'globex')]).toEqual(['moved', 'open']);
+    expect(await cutOverTo(ends, move, board)).toMatchObject({ stallMs: 0, verification: undefined });
+    expect(board.flips()).toBe(1);
+    await startWayBack({ ...sidesOf(ends), move });
+    await finishMove({ ...sidesOf(ends), move });
+    await noneLeft(ends);
   });
 });
