@@ -31,7 +31,8 @@ export interface TestCloud {
   run(workflow: string, input: unknown): Promise<DescribeExecutionOutput>;
   publish(detailType: string, detail: unknown): Promise<string>;
   /** The superuser on one database: to damage, to look, never on behalf of the product. */
-  admin(database: string): Promise<pg.Client>;
+  admin(database: string, server?: { readonly host: string; readonly port: number }): Promise<pg.Client>;
+  readonly secrets: SecretsManagerClient;
   /** Resolves with the rows as soon as the registry answers any for this query. */
   eventually<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
   /** The operator API. */
@@ -68,8 +69,9 @@ export const startTestCloud = async (options: Partial<CloudOptions> = {}): Promi
   const events = new EventBridgeClient(client);
   const secrets = new SecretsManagerClient(client);
   const opened: pg.Client[] = [];
-  const admin = async (database: string): Promise<pg.Client> => {
-    const { host, port, superuser } = cloud.postgres;
+  const admin = async (database: string, server?: { host: string; port: number }): Promise<pg.Client> => {
+    const { superuser } = cloud.postgres;
+    const { host, port } = server ?? cloud.postgres;
     const connection = new pg.Client({ host, port, database, user: superuser.username, password: superuser.password });
     connection.on('error', () => undefined);
     await connection.connect();
@@ -115,6 +117,7 @@ export const startTestCloud = async (options: Partial<CloudOptions> = {}): Promi
       return Entries![0]!.EventId!;
     },
     admin,
+    secrets,
     eventually: async (text, values) => {
       registry ??= await admin('control');
       const connection = registry;

@@ -4,11 +4,13 @@ import type pg from 'pg';
 import { TenancyFailure } from '../../app-kit/failure.ts';
 import { openPools } from '../../app-kit/pools.ts';
 import { createRouter, type Route } from '../../app-kit/route.ts';
+import type { Logins } from '../../app-kit/secrets.ts';
 import { runInTenant, type TenantSql } from '../../app-kit/transaction.ts';
 
 /** Where the chat's tenant is served; `flip` is what a move calls. */
 export interface RouteBoard {
-  read(): Route;
+  /** A board that asks the registry answers later. */
+  read(): Route | Promise<Route>;
   flip(place: Pick<Route, 'host' | 'port' | 'database'>): Promise<void>;
   /** How often the route was switched. */
   readonly flips: () => number;
@@ -28,8 +30,9 @@ export const openBoard = (tenantId: string, place: Pick<Route, 'host' | 'port' |
 };
 
 export interface LoadOptions {
-  readonly board: RouteBoard;
-  readonly app: { readonly username: string; readonly password: string };
+  readonly board: Pick<RouteBoard, 'read'>;
+  /** The app's login, the same everywhere; or where each place's own is kept. */
+  readonly app: { readonly username: string; readonly password: string } | Logins;
   readonly writers?: number;
   /** Milliseconds between two operations of one writer. */
   readonly pause?: number;
@@ -95,13 +98,13 @@ export const startWriters = ({ board, app, writers = 4, pause = 2, deadline = 20
   const acks: Ack[] = [];
   const unknown: string[] = [];
   const refused: { op: string; reason: string }[] = [];
-  const pools = openPools({ login: async () => app, forget: () => undefined });
+  const pools = openPools('login' in app ? app : { login: async () => app, forget: () => undefined });
   const source = { byHost: async () => board.read(), byTenant: async () => board.read() };
   const router = createRouter(source);
   let running = true;
   const label = `op ${randomBytes(3).toString('hex')}`;
   const write = async (writer: number): Promise<void> => {
-    let route = board.read();
+    let route = await board.read();
     const isolation = writer % 2 === 0 ? 'read committed' : 'repeatable read';
     for (let seq = 0; running; seq += 1) {
       const op = `${label} ${writer}-${seq}`;
@@ -112,7 +115,7 @@ export const startWriters = ({ board, app, writers = 4, pause = 2, deadline = 20
         if (error instanceof TenancyFailure && error.name === 'OutcomeUnknown') unknown.push(op);
         else refused.push({ op, reason: error instanceof Error ? error.message : String(error) });
       }
-      route = board.read();
+      route = await board.read();
       await delay(pause);
     }
   };

@@ -1,0 +1,176 @@
+import { createHash } from 'node:crypto';
+import type pg from 'pg';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { registryRoutes } from '../../app-kit/registry.ts';
+import { secretsManagerLogins } from '../../app-kit/secrets.ts';
+import { chatTables, loadChat } from '../../sample-app/load.ts';
+import { startTestCloud, type TestCloud } from '../cloud.ts';
+import { checkOperations, type Load, prepareWriters, startWriters } from '../load/writers.ts';
+
+let laptop: TestCloud;
+let control: pg.Client;
+let neighbour: string;
+
+/** Written apart from the product's digests: a mistake there must not hide here. */
+const digest = async (tenantId: string): Promise<string> => {
+  const client = await homeOf(tenantId);
+  const hash = createHash('sha256');
+  for (const table of chatTables) {
+    const { rows } = await client.query<{ row: string }>(
+      `SELECT t::text AS row FROM ${table} t WHERE tenant_id = $1 ORDER BY 1`,
+      [tenantId],
+    );
+    hash.update(rows.map(({ row }) => row).join('\n'));
+  }
+  return hash.digest('hex');
+};
+
+/** The superuser where the tenant's rows are now. */
+const homeOf = async (tenantId: string): Promise<pg.Client> => {
+  const { rows } = await control.query<{ host: string; port: number; database: string }>(
+    'SELECT database_host AS host, database_port AS port, database FROM router WHERE tenant_id = $1 LIMIT 1',
+    [tenantId],
+  );
+  return laptop.admin(rows[0]!.database, rows[0]);
+};
+
+const hammer = async (tenantId: string): Promise<Load> => {
+  await prepareWriters(await homeOf(tenantId), tenantId, 4);
+  const logins = secretsManagerLogins(laptop.secrets);
+  const { host, port } = laptop.cloud.postgres;
+  const routes = registryRoutes({ host, port, database: 'control', secretId: 'tenantry/registry/router' }, logins);
+  const load = startWriters({ board: { read: async () => (await routes.byTenant(tenantId))! }, app: logins });
+  await load.more(50);
+  return {
+    ...load,
+    stop: async () => {
+      await load.stop();
+      await routes.close();
+    },
+  };
+};
+
+const move = async (input: object): Promise<Record<string, unknown>> => {
+  const moved = await laptop.run('migrate-tenant', input);
+  expect(moved, moved.cause).toMatchObject({ status: 'SUCCEEDED' });
+  return JSON.parse(moved.output!) as Record<string, unknown>;
+};
+
+/** What a move makes in the databases, on every server that the laptop has. */
+const leftovers = async (): Promise<unknown[]> => {
+  const { rows } = await control.query(
+    `SELECT slot_name::text AS name FROM pg_replication_slots UNION ALL SELECT subname::text FROM pg_subscription`,
+  );
+  return rows;
+};
+
+const expectWhole = async (tenantId: string, load: Load): Promise<void> => {
+  const home = await homeOf(tenantId);
+  expect(await checkOperations(home, tenantId, load)).toMatchObject({ lost: [], duplicated: [], unasked: [] });
+  expect(load.refused).toEqual([]);
+  const { rows } = await home.query<{ last: string; highest: string }>(
+    `SELECT (SELECT last_value FROM messages_id_seq) AS last, (SELECT max(id) FROM messages WHERE tenant_id = $1) AS highest`,
+    [tenantId],
+  );
+  expect(Number(rows[0]!.last)).toBeGreaterThanOrEqual(Number(rows[0]!.highest));
+  expect(await digest('globex')).toBe(neighbour);
+};
+
+beforeAll(async () => {
+  laptop = await startTestCloud();
+  control = await laptop.admin('control');
+  const pool = await laptop.admin('pool');
+  for (const [seed, tenantId] of ['acme', 'globex'].entries()) {
+    expect(await laptop.run('provision-tenant', { tenantId })).toMatchObject({ status: 'SUCCEEDED' });
+    await loadChat(pool, { tenantId, users: 8, messages: 120, seed: seed + 1 });
+  }
+  neighbour = await digest('globex');
+});
+afterAll(() => laptop.close());
+
+describe('a tenant that is moved while it is written to', () => {
+  test('goes from the pool to a database of its own, and back with everything that was written since', async () => {
+    const load = await hammer('acme');
+    const out = await move({ tenantId: 'acme', isolation: 'database' });
+    expect(out).toMatchObject({ phase: 'switched', outcome: 'succeeded' });
+    await load.more(100);
+    const back = await move({ tenantId: 'acme', action: 'back' });
+    expect(back).toMatchObject({ phase: 'finished' });
+    await load.more(50);
+    await load.stop();
+    expect(load.acks.length).toBeGreaterThan(150);
+    await expectWhole('acme', load);
+    expect(await leftovers()).toEqual([]);
+    expect((await control.query("SELECT FROM placements WHERE tenant_id = 'acme'")).rowCount).toBe(1);
+    expect((await control.query("SELECT FROM pg_database WHERE datname LIKE 't_acme%'")).rowCount).toBe(0);
+  });
+
+  test('stays at its new place when its window closes, and the pool has no row of it', async () => {
+    const load = await hammer('acme');
+    expect(await move({ tenantId: 'acme', isolation: 'database', windowSeconds: 0 })).toMatchObject({
+      phase: 'finished',
+    });
+    await load.more(50);
+    await load.stop();
+    await expectWhole('acme', load);
+    expect(await leftovers()).toEqual([]);
+    const pool = await laptop.admin('pool');
+    for (const table of chatTables)
+      expect((await pool.query(`SELECT FROM ${table} WHERE tenant_id = 'acme'`)).rowCount, table).toBe(0);
+    expect((await pool.query("SELECT FROM tenantry.tenants WHERE tenant_id = 'acme'")).rowCount).toBe(0);
+  });
+
+  test('goes from a database of its own into tables that neighbours share', async () => {
+    const load = await hammer('acme');
+    await move({ tenantId: 'acme', isolation: 'pooled', windowSeconds: 0 });
+    await load.more(50);
+    await load.stop();
+    await expectWhole('acme', load);
+    expect(await leftovers()).toEqual([]);
+  });
+
+  test('can be moved with its writes stopped, as announced', async () => {
+    const load = await hammer('acme');
+    await move({ tenantId: 'acme', isolation: 'database', mode: 'freeze' });
+    await load.more(50);
+    await load.stop();
+    await expectWhole('acme', load);
+    await move({ tenantId: 'acme', isolation: 'pooled', windowSeconds: 0 });
+  });
+});
+
+describe('a move that does not happen', () => {
+  test('a dry run says whether it would go, and changes nothing', async () => {
+    expect(await move({ tenantId: 'acme', isolation: 'database', dryRun: true })).toMatchObject({ phase: 'previewed' });
+    const { rows } = await control.query<{ preflight: { ok: boolean }[]; estimate: { bytes: number } }>(
+      `SELECT preflight, estimate FROM moves WHERE tenant_id = 'acme' AND dry_run`,
+    );
+    expect(rows[0]!.preflight.every(({ ok }) => ok)).toBe(true);
+    expect(rows[0]!.estimate.bytes).toBeGreaterThan(1_000);
+    expect((await control.query("SELECT FROM placements WHERE tenant_id = 'acme'")).rowCount).toBe(1);
+  });
+
+  test('one without a place to go is refused with the numbers, and one without a wish is told what is missing', async () => {
+    const full = await laptop.run('migrate-tenant', { tenantId: 'acme', isolation: 'database', server: 'nowhere' });
+    expect(full.cause).toContain('no free place for isolation database on server nowhere');
+    const vague = await laptop.run('migrate-tenant', { tenantId: 'acme' });
+    expect(vague.cause).toContain('isolation is missing; say where to');
+    const late = await laptop.run('migrate-tenant', { tenantId: 'acme', action: 'back' });
+    expect(late.cause).toContain('tenant acme has no open move to back');
+    expect(await leftovers()).toEqual([]);
+  });
+
+  test('one whose copy cannot start leaves the tenant where it was, and nothing behind', async () => {
+    const pool = await laptop.admin('pool');
+    await pool.query('ALTER TABLE reactions REPLICA IDENTITY NOTHING');
+    const refused = await laptop.run('migrate-tenant', { tenantId: 'acme', isolation: 'database' });
+    await pool.query('ALTER TABLE reactions REPLICA IDENTITY DEFAULT');
+    expect(refused.status).toBe('FAILED');
+    expect(refused.cause).toContain('replica-identity');
+    expect(await leftovers()).toEqual([]);
+    expect((await control.query("SELECT FROM placements WHERE tenant_id = 'acme'")).rowCount).toBe(1);
+    expect((await control.query("SELECT FROM leases WHERE tenant_id = 'acme' AND holder IS NOT NULL")).rowCount).toBe(
+      0,
+    );
+  });
+});
