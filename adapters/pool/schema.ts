@@ -32,9 +32,11 @@ CREATE TABLE IF NOT EXISTS tenantry.tenants (
   created_at timestamptz NOT NULL DEFAULT now()
 );
 -- All of schema tenantry that a move publishes: the epoch of a fence arrives behind every earlier commit of its tenant.
+-- The beat goes the same way before a fence and tells how long one takes.
 CREATE TABLE IF NOT EXISTS tenantry.barriers (
   tenant_id text PRIMARY KEY,
-  epoch bigint NOT NULL
+  epoch bigint NOT NULL,
+  beat bigint NOT NULL DEFAULT 0
 );
 CREATE TABLE IF NOT EXISTS tenantry.moves (
   move_id text PRIMARY KEY,
@@ -121,7 +123,7 @@ LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
   until timestamptz := clock_timestamp() + millis * interval '1 millisecond';
 BEGIN
-  WHILE NOT EXISTS (SELECT FROM tenantry.barriers WHERE tenant_id = tenant AND epoch = wanted) LOOP
+  WHILE NOT EXISTS (SELECT FROM tenantry.barriers WHERE tenant_id = tenant AND epoch >= wanted) LOOP
     IF clock_timestamp() > until THEN
       RETURN false;
     END IF;

@@ -5,12 +5,40 @@ import type { Move } from '../../domain/move.ts';
 import { readProgress } from './copy.ts';
 import type { Direction } from './names.ts';
 
-/** Lag at which a fence may go up: the barrier then arrives within a few milliseconds. */
-const fenceLag = 1_000_000;
+/** A beat that takes longer would be a stall that users see; the first one also starts what is idle. */
+const beatMs = 150;
+
+const sendBeat = async (publisher: ClientBase, tenantId: string): Promise<string | undefined> => {
+  const { rows } = await publisher.query<{ beat: string }>(
+    `INSERT INTO tenantry.barriers AS b (tenant_id, epoch, beat)
+     SELECT tenant_id, epoch, 1 FROM tenantry.tenants WHERE tenant_id = $1
+     ON CONFLICT (tenant_id) DO UPDATE SET beat = b.beat + 1 RETURNING beat`,
+    [tenantId],
+  );
+  return rows[0]?.beat;
+};
+
+/** Sends a beat the way that the barrier will take and waits for it; false when it needs longer than a fence should. */
+const beats = async (
+  { publisher, subscriber }: { readonly publisher: ClientBase; readonly subscriber: ClientBase },
+  tenantId: string,
+): Promise<boolean> => {
+  const end = performance.now() + beatMs;
+  const beat = await sendBeat(publisher, tenantId);
+  while (performance.now() < end) {
+    const { rowCount } = await subscriber.query('SELECT FROM tenantry.barriers WHERE tenant_id = $1 AND beat >= $2', [
+      tenantId,
+      beat,
+    ]);
+    if (rowCount) return true;
+    await delay(2);
+  }
+  return false;
+};
 
 /**
- * Waits until the subscription has every table, a worker at work and little left to apply; a fence before that would make
- * the tenant wait for the copy. FenceTimeout after `millis`.
+ * Waits until the subscription has every table, a worker at work, and a beat that goes through in no time; a fence before that
+ * would make the tenant wait for the copy. Bytes of lag say less: they count the neighbours' too. FenceTimeout after `millis`.
  */
 export const awaitCaughtUp = async (
   ends: { readonly publisher: ClientBase; readonly subscriber: ClientBase },
@@ -22,7 +50,7 @@ export const awaitCaughtUp = async (
   const end = performance.now() + millis;
   for (;;) {
     const { ready, total, applying, lagBytes } = await readProgress(ends, move, direction);
-    if (ready === total && applying && lagBytes <= fenceLag) return;
+    if (ready === total && applying && (await beats(ends, move.tenantId))) return;
     if (performance.now() > end)
       throw new StepFailure(
         'FenceTimeout',

@@ -113,9 +113,13 @@ SELECT (SELECT count(*) FROM pg_subscription_rel r WHERE r.srsubid = s.oid)::int
 FROM pg_subscription s LEFT JOIN pg_stat_subscription_stats e ON e.subid = s.oid
 WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname = current_database())`;
 
+/**
+ * What is applied, not what is on the subscriber's disk: its WAL writer may take 200 ms, in which the neighbours of a busy pool
+ * write more than any threshold. A login that may not see other sessions gets the latter.
+ */
 const lagSql = `
-SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), confirmed_flush_lsn), 0)::bigint AS lag, active
-FROM pg_replication_slots WHERE slot_name = $1`;
+SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), greatest(s.confirmed_flush_lsn, r.replay_lsn)), 0)::bigint AS lag, s.active
+FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid WHERE s.slot_name = $1`;
 
 /** How far the subscription of one direction is. MoveRefused when it is not there. */
 export const readProgress = async (

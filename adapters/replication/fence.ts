@@ -32,7 +32,7 @@ WITH fenced AS (
     AND (t.state = 'open' OR (t.state = 'fenced' AND t.deadline IS NOT NULL))
     AND EXISTS (SELECT FROM tenantry.moves m WHERE m.move_id = ${literal(move.id)} AND m.phase = ${literal(phase)})
   RETURNING t.tenant_id, t.epoch)
-INSERT INTO tenantry.barriers SELECT tenant_id, epoch FROM fenced
+INSERT INTO tenantry.barriers (tenant_id, epoch) SELECT tenant_id, epoch FROM fenced
   ON CONFLICT (tenant_id) DO UPDATE SET epoch = excluded.epoch RETURNING epoch;
 COMMIT`;
 };

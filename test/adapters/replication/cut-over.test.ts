@@ -52,6 +52,8 @@ describe('a tenant that is written to moves', () => {
     const { board, load } = await writeOn(ends.source, 'acme');
     const move = newMove('acme');
     await load.more(50);
+    // Writers refer to this one, and PostgreSQL checks no key while it replicates.
+    await ends.target.look(`DELETE FROM emoji_catalogue WHERE code = 'tada' AND NOT EXISTS (SELECT FROM reactions)`);
     await makeReady(ends, move);
     await load.more(50);
     const start = performance.now();
@@ -126,9 +128,28 @@ describe('a cut-over', () => {
     await finishMove({ ...sidesOf(ends), move });
   });
 
-  test('asks for the route again when the registry fails, and a repeat after that only finishes', async () => {
+  test('goes over the rows that an attempt left which died without a word', async () => {
     const ends = { source: databases.pool!, target: databases.pool2! };
     const move = newMove('globex', 30);
+    await ends.target.look(
+      `SET session_replication_role = 'replica';
+       INSERT INTO tenantry.tenants (tenant_id, state) VALUES ('globex', 'moved');
+       INSERT INTO tenantry.barriers VALUES ('globex', 999);
+       INSERT INTO messages (tenant_id, id, stream_id, sender_id, body) SELECT 'globex', i, 1, 1, 'left' FROM generate_series(1, 500) i`,
+    );
+    const { board, load } = await writeOn(ends.source, 'globex', { writers: 0 });
+    await load.stop();
+    await makeReady(ends, move);
+    const before = await fingerprint(ends.source, 'globex');
+    expect(await cutOverTo(ends, move, board)).toMatchObject({ verification: { equal: true } });
+    expect(await fingerprint(ends.target, 'globex')).toEqual(before);
+    await startWayBack({ ...sidesOf(ends), move });
+    await finishMove({ ...sidesOf(ends), move });
+  });
+
+  test('asks for the route again when the registry fails, and a repeat after that only finishes', async () => {
+    const ends = { source: databases.pool2!, target: databases.pool! };
+    const move = newMove('globex', 40);
     const { board, load } = await writeOn(ends.source, 'globex', { writers: 0 });
     await load.stop();
     await makeReady(ends, move);
@@ -143,6 +164,25 @@ describe('a cut-over', () => {
     expect(await cutOverTo(ends, move, board)).toMatchObject({ stallMs: 0, verification: undefined });
     expect(board.flips()).toBe(1);
     await startWayBack({ ...sidesOf(ends), move });
+    await finishMove({ ...sidesOf(ends), move });
+    await noneLeft(ends);
+  });
+
+  test('that died between commit point and open is not finished before it is repeated', async () => {
+    const ends = { source: databases.pool!, target: databases.pool2! };
+    const move = newMove('globex', 50);
+    const { board, load } = await writeOn(ends.source, 'globex', { writers: 0 });
+    await load.stop();
+    await makeReady(ends, move);
+    const die = (step: string): void => {
+      if (step === 'switched') throw new Error('dead');
+    };
+    await expect(cutOverTo(ends, move, board, { onStep: die })).rejects.toThrow('dead');
+    expect([await stateOf(ends.source, 'globex'), await stateOf(ends.target, 'globex')]).toEqual(['moved', 'moved']);
+    await expect(finishMove({ ...sidesOf(ends), move })).rejects.toMatchObject({ name: 'MoveRefused' });
+    expect(await fingerprint(ends.source, 'globex')).not.toEqual({});
+    await cutOverTo(ends, move, board);
+    expect(await stateOf(ends.target, 'globex')).toBe('open');
     await finishMove({ ...sidesOf(ends), move });
     await noneLeft(ends);
   });

@@ -44,14 +44,16 @@ export const until = async (what: string, check: () => Promise<boolean>, millis 
   }
 };
 
-/** Copy opened and caught up, way back prepared: ready to cut over. */
+/** Copy opened and caught up, way back prepared: ready to cut over. Every step is repeated, as a machine may. */
 export const makeReady = async (ends: Ends, move: Move): Promise<void> => {
   const request = { ...sidesOf(ends), move };
+  await openCopy(request);
   await openCopy(request);
   await until('the copy has every table', async () => {
     const { ready, total } = await copyProgress(request);
     return ready === total;
   });
+  await openWayBack(request);
   await openWayBack(request);
 };
 
