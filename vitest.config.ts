@@ -1,8 +1,12 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+/** The proofs take many minutes and show for all what the tests show for some: `npm run test:proofs`. */
+const proofs = 'test/proofs/**/*.test.ts';
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
+    include: process.env.TENANTRY_PROOFS ? [proofs] : ['test/**/*.test.ts'],
+    exclude: process.env.TENANTRY_PROOFS ? configDefaults.exclude : [...configDefaults.exclude, proofs],
     globalSetup: ['test/bundles.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,

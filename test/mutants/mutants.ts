@@ -1,0 +1,71 @@
+/** One guard taken out of the product, and the tests that have to notice. */
+export interface Mutant {
+  readonly name: string;
+  readonly file: string;
+  /** Text that stands in the file exactly once, and what takes its place. */
+  readonly find: string;
+  readonly replace: string;
+  readonly tests: readonly string[];
+}
+
+const moves = 'test/adapters/replication';
+
+/** Each is a guard without which a move or a restore would look fine until somebody loses data. */
+export const mutants: readonly Mutant[] = [
+  {
+    name: 'a writer above READ COMMITTED reads the fence of its old snapshot',
+    file: 'adapters/pool/schema.ts',
+    find: 'WHERE tenant_id = tenant FOR SHARE;',
+    replace: 'WHERE tenant_id = tenant;',
+    tests: [`${moves}/fence.test.ts`, 'test/adapters/restore/fence.test.ts'],
+  },
+  {
+    name: 'the switch does not wait for its barrier',
+    file: 'adapters/replication/switch.ts',
+    find: '    awaitBarrier(to, move, epoch, plan.deadlineMs / 3),\n',
+    replace: '',
+    tests: [`${moves}/cut-over.test.ts`],
+  },
+  {
+    name: 'leaves of partitioned tables have no policy',
+    file: 'adapters/pool/schema.ts',
+    find: 'IF NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = target',
+    replace: 'IF NOT facts.relispartition AND NOT EXISTS (SELECT FROM pg_policy WHERE polrelid = target',
+    tests: ['test/journeys/isolation.test.ts'],
+  },
+  {
+    name: 'the commit point does not compare what it sets',
+    file: 'adapters/replication/fence.ts',
+    find: "state = 'fenced' AND epoch = $2 AND deadline > clock_timestamp() AND fence <= $3",
+    replace: '$2::bigint IS NOT NULL AND $3::bigint IS NOT NULL',
+    tests: [`${moves}/fence.test.ts`],
+  },
+  {
+    name: 'a table whose replica identity lacks the tenant is published',
+    file: 'adapters/replication/preflight-schema.ts',
+    find: 'identity.push(...relations.flatMap(identityFault)',
+    replace: 'identity.push(...relations.slice(relations.length).flatMap(identityFault)',
+    tests: [`${moves}/preflight.test.ts`],
+  },
+  {
+    name: 'digests of a copy are not compared',
+    file: 'adapters/replication/verify.ts',
+    find: 'equal: a.rows === b.rows && a.digest === b.digest,',
+    replace: 'equal: a.rows === b.rows,',
+    tests: [`${moves}/way-back.test.ts`],
+  },
+  {
+    name: 'an operation with an older fencing token goes on',
+    file: 'adapters/replication/record.ts',
+    find: 'if (row?.state && Number(row.fence) > fence) throw staleFence(tenantId, fence);',
+    replace: '',
+    tests: [`${moves}/abandon.test.ts`],
+  },
+  {
+    name: 'a restore does not compare what it staged with the manifest',
+    file: 'adapters/restore/stage.ts',
+    find: '  if (expected === found) return;',
+    replace: '  if (expected !== undefined || found !== undefined) return;',
+    tests: ['test/adapters/restore/stage.test.ts'],
+  },
+];
