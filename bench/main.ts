@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchDrills } from './drills.ts';
 import { benchEngine } from './engine.ts';
 import { benchFleet } from './fleet.ts';
 import { startLaptop } from './laptop.ts';
@@ -44,6 +45,14 @@ if (wanted('product')) {
     const fleet = await benchFleet(laptop, tenants);
     record(fleet.rows);
     record(await benchRestores(laptop, fleet));
+  } finally {
+    await laptop.close();
+  }
+}
+if (wanted('drills')) {
+  const laptop = await startLaptop();
+  try {
+    record(await benchDrills(laptop));
   } finally {
     await laptop.close();
   }
