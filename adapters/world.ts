@@ -1,4 +1,5 @@
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
+import { RDSClient } from '@aws-sdk/client-rds';
 import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
@@ -10,6 +11,7 @@ import { type Machines, openMachines } from './machines.ts';
 import { type Databases, openDatabases, openRegistryConnection, type RegistryPlace } from './postgres/connection.ts';
 import { openRegistry, type Registry } from './registry/registry.ts';
 import { openSecrets, type Secrets } from './secrets.ts';
+import { openServers, type Servers } from './servers.ts';
 
 /** Everything a handler can reach, opened on first use: a step that needs the registry alone opens nothing else. */
 export interface World {
@@ -20,6 +22,8 @@ export interface World {
   readonly bus: Bus;
   readonly deadLetters: DeadLetters;
   readonly secrets: Secrets;
+  /** RDS instances of single tenants. */
+  readonly servers: Servers;
   /** Where the registry is; set-up logs in there with another secret. */
   readonly registryPlace: RegistryPlace;
   readonly now: () => Date;
@@ -66,6 +70,16 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
   const machines = once(() => openMachines(new SFNClient({}), variable('STATE_MACHINE_ARN_PREFIX')));
   const bus = once(() => openBus(new EventBridgeClient({}), variable('BUS_NAME')));
   const deadLetters = once(() => openDeadLetters(new SQSClient({}), variable('DEAD_LETTER_QUEUE_URL')));
+  const servers = once(() =>
+    openServers(new RDSClient({}), {
+      instanceClass: variable('SERVER_CLASS'),
+      storageGb: Number(variable('SERVER_STORAGE_GB')),
+      engineVersion: variable('SERVER_ENGINE_VERSION'),
+      parameterGroup: variable('SERVER_PARAMETER_GROUP'),
+      subnetGroup: variable('SERVER_SUBNET_GROUP'),
+      securityGroup: variable('SERVER_SECURITY_GROUP'),
+    }),
+  );
   return {
     get registry() {
       return registry();
@@ -87,6 +101,9 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     },
     get secrets() {
       return secrets();
+    },
+    get servers() {
+      return servers();
     },
     get registryPlace() {
       return registryPlace();

@@ -43,6 +43,16 @@ export const steps = {
   ActivateTenant: handler('provision/activate-tenant', 30, ['registry']),
   ReleaseTenant: handler('provision/release-tenant', 30, ['registry']),
   PrepareDatabase: handler('placement/prepare-database', 60, ['registry', 'database:provision']),
+  CreateServer: handler('placement/create-server', 60, ['registry', 'servers', 'tenant-secrets']),
+  AwaitServer: handler('placement/await-server', 30, ['registry', 'servers']),
+  PrepareServer: handler('placement/prepare-server', 300, [
+    'registry',
+    'archive:read',
+    'database:migrate',
+    'tenant-secrets',
+  ]),
+  DeleteServer: handler('placement/delete-server', 60, ['registry', 'servers']),
+  AwaitServerGone: handler('placement/await-server-gone', 30, ['registry', 'servers', 'tenant-secrets']),
   CreateDatabase: handler('placement/create-database', 120, ['registry', 'database:migrate', 'tenant-secrets']),
   DropDatabase: handler('placement/drop-database', 300, ['registry', 'database:migrate', 'tenant-secrets']),
   ReleaseDatabase: handler('placement/release-database', 300, ['registry', 'database:provision', 'database:restore']),
@@ -92,7 +102,7 @@ export const steps = {
   AbandonMigration: handler('migrate/abandon-migration', 840, ['registry', 'database:migrate', 'database:replicate']),
   EndMigration: handler('migrate/end-migration', 30, ['registry']),
   OpenOffboarding: handler('deprovision/open-offboarding', 30, ['registry']),
-  VerifyGone: handler('deprovision/verify-gone', 60, ['registry', 'database:provision']),
+  VerifyGone: handler('deprovision/verify-gone', 60, ['registry', 'database:provision', 'servers']),
   EraseTenant: handler('deprovision/erase-tenant', 60, ['registry', 'archive:write']),
   AbandonOffboarding: handler('deprovision/abandon-offboarding', 30, ['registry']),
 } as const satisfies Record<string, Handler>;
@@ -102,8 +112,8 @@ export type StepName = keyof typeof steps;
 /** Machine -> its Task states that are handlers. `state-machines/<machine>.asl.json` has a `${<State>Arn}` hole for each. */
 export const workflows = {
   'provision-tenant': ['ClaimTenant', 'PlaceTenant', 'ActivateTenant', 'ReleaseTenant'],
-  'prepare-placement': ['CreateDatabase', 'PrepareDatabase'],
-  'release-placement': ['ReleaseDatabase', 'DropDatabase'],
+  'prepare-placement': ['CreateServer', 'AwaitServer', 'PrepareServer', 'CreateDatabase', 'PrepareDatabase'],
+  'release-placement': ['ReleaseDatabase', 'DropDatabase', 'DeleteServer', 'AwaitServerGone'],
   'back-up-tenant': ['OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup'],
   'back-up-fleet': ['ListDueTenants', 'OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup', 'SummariseBackups'],
   'restore-tenant': [

@@ -99,6 +99,7 @@ const grants: Readonly<Record<Reach, (target: IFunction, places: Places) => void
         'rds:DeleteDBInstance',
         'rds:DescribeDBInstances',
         'rds:ListTagsForResource',
+        'rds:ModifyDBInstance',
         'rds:RestoreDBInstanceToPointInTime',
       ],
       [

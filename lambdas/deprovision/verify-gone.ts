@@ -49,7 +49,9 @@ const leftOnServer = (world: World, placement: Placement): Promise<string[]> =>
 
 const leftOf = async (world: World, placement: Placement): Promise<string[]> => {
   if (placement.isolation === 'pooled') return leftInPool(world, placement);
-  return leftOnServer(world, placement);
+  if (placement.isolation === 'database') return leftOnServer(world, placement);
+  const server = await world.servers.describe(placement.server!.id);
+  return server ? [`server ${placement.server!.id} (${server.status})`] : [];
 };
 
 /** Proves at every place of the tenant that nothing of it is left; throws TenantStillPresent with what is. Read-only. */
