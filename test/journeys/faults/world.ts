@@ -35,6 +35,10 @@ const resultType = ({ kind, status, input }: OperationRow): string | undefined =
       return failed ? 'TenantDeprovisioningFailed' : 'TenantDeprovisioned';
     case 'back-up-fleet':
       return 'FleetBackedUp';
+    case 'drill-restores':
+      return 'RestoresDrilled';
+    case 'expire-backups':
+      return 'BackupsExpired';
     default:
       return 'none: no machine of this kind has an operation';
   }
@@ -209,8 +213,12 @@ export const leftoverFindings = async (stage: Sight): Promise<string[]> => {
   const { rows: twice } = await stage.control.query<{ operation: string; n: number }>(
     `SELECT detail ->> 'operation' AS operation, count(*)::int AS n FROM events WHERE source = 'tenantry' GROUP BY 1 HAVING count(*) > 1`,
   );
+  const { rows: scratch } = await stage.control.query<{ name: string }>(
+    "SELECT datname AS name FROM pg_database WHERE starts_with(datname, 'tn_drill_')",
+  );
   const known = new Set(tenants.map(({ id }) => id));
   return [
+    ...scratch.map(({ name }) => `scratch database ${name} was not dropped`),
     ...pooled.filter(({ id }) => !known.has(id)).map(({ id }) => `tenant ${id} of the pool is in no registry`),
     ...held.map(({ tenant_id, holder }) => `tenant ${tenant_id} is still held by ${holder}`),
     ...twice.map(({ operation, n }) => `operation ${operation} said ${n} results`),
