@@ -109,7 +109,7 @@ export class Tenancy extends Stack {
   }
 
   private scheduleDaily(id: string, description: string, expression: string, { stateMachine }: Workflow): void {
-    new Schedule(this, id, {
+    new Schedule(this, `${id}Schedule`, {
       description,
       schedule: ScheduleExpression.expression(expression),
       target: new StepFunctionsStartExecution(stateMachine, { input: ScheduleTargetInput.fromObject({}) }),

@@ -1,12 +1,14 @@
+import { Logger } from '@aws-lambda-powertools/logger';
 import type { DatabasePlace } from '../../adapters/postgres/connection.ts';
 import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import { type Cleaned, janitor } from '../../adapters/replication/janitor.ts';
 import { channelPattern } from '../../adapters/replication/names.ts';
 import type { World } from '../../adapters/world.ts';
 import { operationName } from '../../domain/operation.ts';
-import { logger } from '../intake/batch.ts';
 import { worldOfProcess } from '../step.ts';
 import { sideAt } from './move-step.ts';
+
+const logger = new Logger({ serviceName: 'tenantry' });
 
 /** Log that one slot keeps: at a gigabyte somebody is told, long before a disk of 20 is full. */
 const muchRetained = 1_000_000_000;
