@@ -59,6 +59,7 @@ const acknowledgements: readonly Acknowledgement[] = [
   ...[
     'AwsSolutions-IAM5[Resource::TenantryPlatform:ExportsOutputFnGetAttArchiveDA4CB258ArnBE8F3792/*]',
     'AwsSolutions-IAM5[Resource::TenantryPlatform:ExportsOutputFnGetAttArchiveDA4CB258ArnBE8F3792/fleet/*]',
+    'AwsSolutions-IAM5[Resource::TenantryPlatform:ExportsOutputFnGetAttArchiveDA4CB258ArnBE8F3792/t/*]',
   ].map((rule) => ({
     rule,
     reason:
@@ -86,12 +87,12 @@ const acknowledgements: readonly Acknowledgement[] = [
     reason: 'Servers of single tenants get their names when they are made; the actions are named one by one.',
     about: isPolicy,
   })),
-  {
-    rule: 'AwsSolutions-IAM5[Resource::<ReapLeases2FA86F6D.Arn>:*]',
+  ...['ReapLeases2FA86F6D', 'SweepMoves1EB5C206'].map((name) => ({
+    rule: `AwsSolutions-IAM5[Resource::<${name}.Arn>:*]`,
     reason:
       "Scheduler's target of CDK allows the versions and aliases of the one function that it calls; there are none.",
     about: isPolicy,
-  },
+  })),
   {
     rule: 'AwsSolutions-IAM5[Resource::*]',
     reason:
