@@ -3,7 +3,7 @@ import type { Move } from '../../domain/move.ts';
 import { channelName, type Direction } from './names.ts';
 import { dropPublication } from './publication.ts';
 import { dropSlots } from './slot.ts';
-import { dropSubscription } from './subscription.ts';
+import { dropSubscription, stopSubscription } from './subscription.ts';
 
 /** Removes the subscription, slots and publication of one direction. Safe to repeat; what is gone is gone. */
 export const dropChannel = async (
@@ -12,9 +12,10 @@ export const dropChannel = async (
   direction: Direction,
 ): Promise<void> => {
   const name = channelName(move, direction);
-  const copies = await dropSubscription(subscriber, name);
-  await dropSlots(publisher, `^${name}$`);
+  const copies = await stopSubscription(subscriber, name);
   if (copies) await dropSlots(publisher, copies);
+  await dropSlots(publisher, `^${name}$`);
+  await dropSubscription(subscriber, name);
   await dropPublication(publisher, name);
 };
 

@@ -118,10 +118,11 @@ WHERE s.subname = $1 AND s.subdbid = (SELECT oid FROM pg_database WHERE datname 
  * write more than any threshold. A login that may not see other sessions gets the latter.
  */
 const lagSql = `
-SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), greatest(s.confirmed_flush_lsn, r.replay_lsn)), 0)::bigint AS lag, s.active
+SELECT coalesce(pg_wal_lsn_diff(pg_current_wal_flush_lsn(), greatest(s.confirmed_flush_lsn, r.replay_lsn)), 0)::bigint AS lag, s.active,
+  coalesce(s.wal_status = 'lost', false) AS lost
 FROM pg_replication_slots s LEFT JOIN pg_stat_replication r ON r.pid = s.active_pid WHERE s.slot_name = $1`;
 
-/** How far the subscription of one direction is. MoveRefused when it is not there. */
+/** How far the subscription of one direction is. MoveRefused when it is not there, CopyDiverges when its log is lost. */
 export const readProgress = async (
   { publisher, subscriber }: { readonly publisher: pg.ClientBase; readonly subscriber: pg.ClientBase },
   move: Move,
@@ -129,9 +130,14 @@ export const readProgress = async (
 ): Promise<CopyProgress> => {
   const name = channelName(move, direction);
   const { rows } = await subscriber.query<Omit<CopyProgress, 'lagBytes' | 'retainedBytes'>>(subscriberSql, [name]);
-  const slot = await publisher.query<{ lag: string; active: boolean }>(lagSql, [name]);
+  const slot = await publisher.query<{ lag: string; active: boolean; lost: boolean }>(lagSql, [name]);
   if (!rows[0] || !slot.rows[0])
     return refuse(`move ${move.id} has no ${rows[0] ? 'slot' : 'subscription'} ${name}; open its copy first`);
+  if (slot.rows[0].lost)
+    throw new StepFailure(
+      'CopyDiverges',
+      `slot ${name} fell behind max_slot_wal_keep_size and its log is gone; raise that setting, abandon the move and start anew`,
+    );
   return {
     ...rows[0],
     applying: rows[0].applying && slot.rows[0].active,

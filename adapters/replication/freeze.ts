@@ -75,7 +75,7 @@ const copyAndCompare = async (
 const freeze = async (plan: SwitchPlan, sessions: Frozen): Promise<CutOver> => {
   const { from, to, keeper } = sessions;
   const { move, onStep } = plan;
-  const comparison = await planComparison(from, to);
+  const comparison = await planComparison(from, to, move.tenantId);
   await raiseSequences(to, await readSequences(from), 0);
   await onStep('caught-up');
   const start = performance.now();

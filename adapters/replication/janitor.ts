@@ -3,7 +3,7 @@ import { channelPattern, moveOfChannel } from './names.ts';
 import { dropPublication } from './publication.ts';
 import { endSessions, type MoveSide, openSession } from './side.ts';
 import { dropSlots } from './slot.ts';
-import { dropSubscription } from './subscription.ts';
+import { dropSubscription, stopSubscription } from './subscription.ts';
 
 export interface Leftover {
   readonly kind: 'subscription' | 'slot' | 'publication';
@@ -48,19 +48,20 @@ const here = '(SELECT oid FROM pg_database WHERE datname = current_database())';
 const names = async (client: pg.Client, text: string): Promise<string[]> =>
   (await client.query<{ name: string }>(text, [channelPattern])).rows.map(({ name }) => name);
 
-const removeSubscriptions = async ({ client, database }: Opened, live: ReadonlySet<string>): Promise<Leftover[]> => {
+/** Subscriptions of moves that are not alive, stopped, with the pattern of the slots of their initial copies. */
+const stopDead = async ({ client }: Opened, live: ReadonlySet<string>): Promise<{ name: string; copies: string }[]> => {
   const found = await names(
     client,
     `SELECT subname AS name FROM pg_subscription WHERE subname ~ $1 AND subdbid = ${here}`,
   );
-  const removed: Leftover[] = [];
+  const stopped: { name: string; copies: string }[] = [];
   for (const name of found) {
     const moveId = moveOfChannel(name);
     if (moveId !== undefined && live.has(moveId)) continue;
-    await dropSubscription(client, name);
-    removed.push({ kind: 'subscription', name, moveId, database });
+    const copies = await stopSubscription(client, name);
+    if (copies) stopped.push({ name, copies });
   }
-  return removed;
+  return stopped;
 };
 
 const slotsSql = `
@@ -130,8 +131,8 @@ const forgetOld = (client: pg.Client): Promise<unknown> =>
   );
 
 /**
- * Removes what moves that are not alive have left in these databases: subscriptions first, without asking their publishers,
- * then slots, which hold the log of a whole server, then publications. Rows are left alone: `abandonMove` and `finishMove`
+ * Removes what moves that are not alive have left in these databases: subscriptions are stopped, slots dropped, which hold the
+ * log of a whole server, then subscriptions, without asking publishers that may be gone, and publications. Rows are left alone: `abandonMove` and `finishMove`
  * know whose they are. A move younger than `graceMs` (15 minutes unless told) counts as alive, whatever the list says.
  */
 export const janitor = async (
@@ -159,13 +160,24 @@ export const janitor = async (
     await each(async ({ client }) => {
       for (const { id } of (await client.query<{ id: string }>(youngSql, [graceMs])).rows) live.add(id);
     });
-    await each(async (side) => void removed.push(...(await removeSubscriptions(side, live))));
-    await each(async ({ client }) => void systems.set(...(await readSubscriptions(client))));
+    const stopped = new Map<Opened, readonly { name: string; copies: string }[]>();
+    await each(async (side) => void stopped.set(side, await stopDead(side, live)));
+    await each(async ({ client }) => {
+      for (const { copies } of [...stopped.values()].flat()) await dropSlots(client, copies);
+    });
     await each(async (side) => {
       const slots = await removeSlots(side, live);
-      removed.push(...slots.removed, ...(await removeCopySlots(side, systems)));
+      removed.push(...slots.removed);
       retained.push(...slots.retained);
     });
+    await each(async (side) => {
+      for (const { name } of stopped.get(side) ?? []) {
+        await dropSubscription(side.client, name);
+        removed.push({ kind: 'subscription', name, moveId: moveOfChannel(name), database: side.database });
+      }
+    });
+    await each(async ({ client }) => void systems.set(...(await readSubscriptions(client))));
+    await each(async (side) => void removed.push(...(await removeCopySlots(side, systems))));
     await each(async (side) => void removed.push(...(await removePublications(side, live))));
     await each(async ({ client }) => void (await forgetOld(client)));
     return { removed, retained, unreachable: [...new Set(unreachable)] };

@@ -12,6 +12,8 @@ export interface PreflightRequest {
   readonly moveId?: string | undefined;
   /** Free bytes of the target's disk where somebody knows them, such as CloudWatch's FreeStorageSpace; SQL does not tell. */
   readonly freeBytes?: number | undefined;
+  /** Seconds that a transaction may have been writing, 60 unless told: a slot is made once every open write has ended. */
+  readonly longestWrite?: number | undefined;
 }
 
 /** One side as the checks see it. */

@@ -3,29 +3,12 @@ import { leavesOf, type Scope, tableName } from '../../domain/scope.ts';
 import { fencePrefix } from '../catalog/fingerprint.ts';
 import { identPath } from '../postgres/identifier.ts';
 import { finding, type Look, type Looked } from './look.ts';
-
-/** Lines of a difference that an operator reads; the rest is counted. */
-const shownLines = 20;
-
-/** Since PostgreSQL 17 a partition has the identity of its root, which inserts go through; before, it had none. */
-const comparable = ({ tables, lines }: Scope): string[] => {
-  const leaves = tables.flatMap((table) => table.leaves.map((leaf) => `column ${leaf}.`));
-  return lines.map((line) =>
-    leaves.some((leaf) => line.startsWith(leaf)) ? line.replace(/ identity (always|by default)/, '') : line,
-  );
-};
+import { schemaDifferences } from './schema.ts';
 
 const schemaFinding = ({ source, target }: Look): Finding[] => {
   if (!target) return [];
-  const [mine, theirs] = [comparable(source.scope), comparable(target.scope)];
-  const [have, want] = [new Set(theirs), new Set(mine)];
-  const lines = [
-    ...mine.filter((line) => !have.has(line)).map((line) => `only the source has ${line}`),
-    ...theirs.filter((line) => !want.has(line)).map((line) => `only the target has ${line}`),
-  ];
-  const more = lines.length > shownLines ? [`and ${lines.length - shownLines} more lines`] : [];
   return [
-    finding('schema', 'both', [...lines.slice(0, shownLines), ...more], {
+    finding('schema', 'both', schemaDifferences(source.scope, target.scope), {
       well: `both have schema ${source.scope.fingerprint.slice(0, 12)}`,
       fix: 'run set-up, so that both databases have the same migrations and partitions',
     }),

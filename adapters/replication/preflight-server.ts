@@ -37,8 +37,7 @@ SELECT (SELECT system_identifier FROM pg_control_system())::text AS system,
 const oldestMajor = 15;
 /** Per direction: the lasting slot and two of initial copies; the same for walsenders, appliers and origins. */
 const perMove = 4;
-/** A slot is made once every open write has ended; a minute-long one keeps each step of the move waiting. */
-const longestTransaction = 60;
+const longestWrite = 60;
 
 const capacityFaults = ({ name }: Looked, facts: ServerFacts): string[] =>
   (
@@ -60,8 +59,8 @@ const diskFaults = ({ estimate, request }: Look): string[] =>
       ]
     : [];
 
-const waitFaults = ({ name }: Looked, { oldest, prepared }: ServerFacts): string[] => [
-  ...(oldest !== null && oldest > longestTransaction
+const waitFaults = ({ name }: Looked, { oldest, prepared }: ServerFacts, longest: number): string[] => [
+  ...(oldest !== null && oldest > longest
     ? [`${name}: a transaction has been writing for ${Math.round(oldest)} s`]
     : []),
   ...(prepared > 0 ? [`${name}: ${prepared} prepared transactions are open`] : []),
@@ -113,7 +112,7 @@ export const serverFindings = async (look: Look): Promise<Finding[]> => {
     finding(
       'oldest-transaction',
       'live',
-      servers.flatMap(({ side, facts }) => waitFaults(side, facts)),
+      servers.flatMap(({ side, facts }) => waitFaults(side, facts, look.request.longestWrite ?? longestWrite)),
       {
         well: 'no long transaction writes',
         fix: 'end it: a slot is made only after every open write',

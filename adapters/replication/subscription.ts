@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { ident, literal } from '../postgres/identifier.ts';
 import { sqlState } from '../postgres/sql.ts';
@@ -70,25 +71,55 @@ export const enableSubscription = async (client: ClientBase, name: string): Prom
   await client.query(`ALTER SUBSCRIPTION ${ident(name)} ENABLE`);
 };
 
+/** Workers that are told to end do so at their next look, which is a second away at most. */
+const stopAttempts = 400;
+
 /**
- * Drops the subscription without asking the publisher, which may be gone; its slots are dropped there by their names.
- * Answers a pattern of the names of the slots that its initial copy may have left on the publisher.
+ * Disables the subscription and ends its workers. Answers a pattern of the names of the slots that its initial copy may have on
+ * the publisher; undefined when there is no such subscription.
  */
-export const dropSubscription = async (client: ClientBase, name: string): Promise<string | undefined> => {
+export const stopSubscription = async (client: ClientBase, name: string): Promise<string | undefined> => {
   const found = await findSubscription(client, name);
   if (!found) return undefined;
-  const { rows } = await client.query<{ system: string }>(
-    'SELECT system_identifier::text AS system FROM pg_control_system()',
-  );
   try {
     await client.query(`ALTER SUBSCRIPTION ${ident(name)} DISABLE`);
-    await client.query(`ALTER SUBSCRIPTION ${ident(name)} SET (slot_name = NONE)`);
-    await client.query(`DROP SUBSCRIPTION ${ident(name)}`);
   } catch (error) {
     // 42704: another attempt dropped it meanwhile.
     if (sqlState(error) !== '42704') throw error;
   }
+  for (let attempt = 1; attempt <= stopAttempts; attempt += 1) {
+    const { rowCount } = await client.query(
+      'SELECT pg_terminate_backend(pid) FROM pg_stat_subscription WHERE subid = $1 AND pid IS NOT NULL',
+      [found.oid],
+    );
+    if (!rowCount) break;
+    await delay(25);
+  }
+  const { rows } = await client.query<{ system: string }>(
+    'SELECT system_identifier::text AS system FROM pg_control_system()',
+  );
   return `^pg_${found.oid}_sync_[0-9]+_${rows[0]?.system}$`;
+};
+
+/** Milliseconds for one attempt to drop. */
+const dropMillis = 10_000;
+
+/**
+ * Drops a subscription that was stopped, without asking the publisher for its slot, which was dropped there or is out of reach.
+ * The slots of its initial copy must be gone first: the drop waits for one that is being made, and on the same server that one
+ * waits for the drop, for ever. 57014 after 10 s.
+ */
+export const dropSubscription = async (client: ClientBase, name: string): Promise<void> => {
+  if (!(await findSubscription(client, name))) return;
+  await client.query(`SET statement_timeout = ${dropMillis}`);
+  try {
+    await client.query(`ALTER SUBSCRIPTION ${ident(name)} SET (slot_name = NONE)`);
+    await client.query(`DROP SUBSCRIPTION ${ident(name)}`);
+  } catch (error) {
+    if (sqlState(error) !== '42704') throw error;
+  } finally {
+    await client.query(`SET statement_timeout = '15min'`).catch(() => undefined);
+  }
 };
 
 /**

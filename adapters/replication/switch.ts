@@ -218,7 +218,7 @@ export const runSwitch = async (plan: SwitchPlan, sessions: Sessions): Promise<S
   const { move, carrier, onStep } = plan;
   if (!carrier) throw new RangeError(`move ${move.id} has no carrier; a freeze copies the rows itself`);
   await onStep('connected');
-  const comparison = await planComparison(from, to);
+  const comparison = await planComparison(from, to, move.tenantId);
   await enableSubscription(to, channelName(move, carrier));
   await awaitCaughtUp({ publisher: from, subscriber: to }, move, carrier, plan.catchUpMs, plan.signal);
   await raiseSequences(to, await readSequences(from), headroom);

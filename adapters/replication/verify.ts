@@ -2,7 +2,6 @@ import type pg from 'pg';
 import type { BrokenReference } from '../../domain/restore-report.ts';
 import { leavesOf, type Scope, tableName } from '../../domain/scope.ts';
 import { readColumns, type StoredColumn } from '../catalog/read-columns.ts';
-import { readScope } from '../catalog/read-scope.ts';
 import { type DigestAlgorithm, digestLeaf, exactText } from '../dump/digest.ts';
 import { identPath } from '../postgres/identifier.ts';
 import { findBroken } from '../restore/references.ts';
@@ -10,6 +9,7 @@ import { awaitBarrier, awaitCaughtUp } from './catch-up.ts';
 import type { MoveRequest } from './copy.ts';
 import { raiseFence, reopen } from './fence.ts';
 import { enterStep } from './record.ts';
+import { freezeSchemas } from './schema.ts';
 import { endSessions, openSession, withSessions } from './side.ts';
 
 export interface VerifiedTable {
@@ -49,9 +49,16 @@ const majorOf = async (client: pg.ClientBase): Promise<number> => {
   return Math.floor(Number(rows[0]?.number) / 10_000);
 };
 
-/** What will be compared, and how: internal hashes hold within one major version only. */
-export const planComparison = async (source: pg.ClientBase, target: pg.ClientBase): Promise<Comparison> => {
-  const scope = await readScope(source);
+/**
+ * What will be compared, and how: internal hashes hold within one major version only. The schemas stay as they are while the
+ * sessions last. FenceTimeout, MoveRefused (schemas that differ).
+ */
+export const planComparison = async (
+  source: pg.ClientBase,
+  target: pg.ClientBase,
+  tenantId: string,
+): Promise<Comparison> => {
+  const scope = await freezeSchemas({ source, target }, tenantId);
   const columns = await readColumns(source, scope.tables.flatMap(leavesOf));
   const same = (await majorOf(source)) === (await majorOf(target));
   return { scope, columns, algorithm: same ? 'record-v1' : 'text-v1' };
@@ -139,7 +146,7 @@ export const verifyCopy = (request: MoveRequest): Promise<Verification> =>
   withSessions(request, request.move, async (sessions) => {
     const { move, signal } = request;
     await enterStep(sessions, move, 'verifyCopy');
-    const plan = await planComparison(sessions.source, sessions.target);
+    const plan = await planComparison(sessions.source, sessions.target, move.tenantId);
     await awaitCaughtUp({ publisher: sessions.target, subscriber: sessions.source }, move, 'back', catchUpMs, signal);
     const held = await Promise.all([openSession(request.source), openSession(request.target)]);
     const [source, target] = held;

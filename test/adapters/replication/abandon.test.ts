@@ -143,6 +143,37 @@ describe('no step', () => {
   });
 });
 
+describe('a copy', () => {
+  test('whose log the server has thrown away is said to be lost', async () => {
+    await makeReady(pools.ends, pools.move);
+    await pools.ends.target.look(`ALTER SUBSCRIPTION tn_move_${pools.move.id.slice(2)}_out DISABLE`);
+    await until('nobody reads the slot', async () => {
+      const slots = await pools.ends.source.look(
+        `SELECT FROM pg_replication_slots WHERE slot_name ~ '_out$' AND active`,
+      );
+      return slots.length === 0;
+    });
+    await pools.ends.source.look(`ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'`);
+    await pools.ends.source.look('SELECT pg_reload_conf()');
+    try {
+      await until('the log is gone', async () => {
+        await pools.ends.source.look(`SELECT pg_logical_emit_message(false, 'x', repeat('x', 1000000))`);
+        await pools.ends.source.look('SELECT pg_switch_wal()');
+        await pools.ends.source.look('CHECKPOINT');
+        return copyProgress(pools.request()).then(
+          () => false,
+          (error: Error) => error.name === 'CopyDiverges',
+        );
+      });
+    } finally {
+      await pools.ends.source.look('ALTER SYSTEM RESET max_slot_wal_keep_size');
+      await pools.ends.source.look('SELECT pg_reload_conf()');
+    }
+    await abandonMove(pools.request());
+    await pools.expectClean();
+  });
+});
+
 describe('the janitor', () => {
   test('removes what a dead move left, also when its publisher is gone, and leaves a living one alone', async () => {
     const dead = newMove('globex', pools.move.fence);

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { moveBack } from '../../../adapters/replication/cut-over.ts';
 import { finishMove } from '../../../adapters/replication/finish.ts';
 import { startWayBack } from '../../../adapters/replication/way-back.ts';
 import { checkOperations, longestGap } from '../../load/writers.ts';
@@ -7,6 +8,7 @@ import {
   type Ends,
   expectSound,
   fingerprint,
+  flipTo,
   leftovers,
   makeReady,
   newMove,
@@ -107,6 +109,30 @@ describe('a cut-over', () => {
     await startWayBack({ ...sidesOf(ends), move });
     await finishMove({ ...sidesOf(ends), move });
     await noneLeft(ends);
+  });
+
+  test('is refused once the schemas have grown apart, and goes on when they are the same again', async () => {
+    const ends = { source: databases.pool2!, target: databases.pool! };
+    const move = newMove('globex', 15);
+    const { board, load } = await writeOn(ends.source, 'globex', { writers: 0 });
+    await load.stop();
+    await makeReady(ends, move);
+    const partition = `CREATE TABLE activity_2031 PARTITION OF activity FOR VALUES FROM ('2031-01-01') TO ('2032-01-01')`;
+    await ends.source.look(partition);
+    await expect(cutOverTo(ends, move, board)).rejects.toMatchObject({
+      name: 'MoveRefused',
+      message: expect.stringContaining('only the source has table public.activity_2031'),
+    });
+    expect(await stateOf(ends.source, 'globex')).toBe('open');
+    const setUp = await ends.target.side.connect();
+    await setUp.query('SELECT pg_advisory_lock(7003, 1)');
+    await expect(cutOverTo(ends, move, board)).rejects.toMatchObject({ name: 'FenceTimeout' });
+    await setUp.end();
+    await ends.source.look('DROP TABLE activity_2031');
+    await cutOverTo(ends, move, board);
+    await startWayBack({ ...sidesOf(ends), move });
+    await moveBack({ ...sidesOf(ends), move, ...flipTo(board, ends.source) });
+    await finishMove({ ...sidesOf(ends), move });
   });
 
   test('that fails before its commit point opens the tenant at once, not at the deadline', async () => {

@@ -45,3 +45,23 @@ test('a frozen move whose copy differs leaves the tenant where it was', async ()
   await abandonMove(pools.request());
   await pools.expectClean();
 });
+
+test('a frozen move whose copy fails in the middle opens the tenant at once', async () => {
+  const { board, load } = await writeOn(pools.ends.source, 'acme', { writers: 0 });
+  await load.stop();
+  const spoil = async (step: string): Promise<void> => {
+    if (step !== 'fenced') return;
+    const [user] = await pools.ends.source.look<{ id: string }>(
+      `SELECT id FROM users WHERE tenant_id = 'acme' LIMIT 1`,
+    );
+    await pools.ends.target.look(
+      `SET session_replication_role = 'replica';
+       INSERT INTO users (tenant_id, id, email, full_name) VALUES ('acme', ${user?.id}, 'first', 'come')`,
+    );
+  };
+  const failing = freezeMove({ ...pools.request(), ...flipTo(board, pools.ends.target), onStep: spoil });
+  await expect(failing).rejects.toThrow('duplicate key');
+  expect([await stateOf(pools.ends.source, 'acme'), board.flips()]).toEqual(['open', 0]);
+  await abandonMove(pools.request());
+  await pools.expectClean();
+});

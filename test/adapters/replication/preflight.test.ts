@@ -187,3 +187,43 @@ test('too little disk is told where it is known', async () => {
   const { findings } = await preflight({ ...sidesOf({ source, target }), tenantId: 'acme', freeBytes: 1_000 });
   expect(findings.find(({ check }) => check === 'disk')).toMatchObject({ ok: false, blocks: 'both' });
 });
+
+describe('a server is told that', () => {
+  const detail = async (check: string, extra: object = {}): Promise<string | undefined> => {
+    const { findings } = await preflight({ ...sidesOf({ source, target }), tenantId: 'acme', ...extra });
+    const found = findings.find((finding) => finding.check === check);
+    if (found && !found.ok) expect(found.blocks).toBe('live');
+    return found?.ok ? undefined : found?.detail;
+  };
+
+  test('has a transaction that has been writing for long, because no slot can be made', async () => {
+    const writer = await source.login('provision');
+    await writer.query('BEGIN');
+    await writer.query(`SELECT set_config('app.tenant_id', 'acme', true)`);
+    await writer.query(`INSERT INTO audit_trail (tenant_id, action) VALUES ('acme', 'slow')`);
+    expect(await detail('oldest-transaction', { longestWrite: 0 })).toMatch(/a transaction has been writing/);
+    expect(await detail('oldest-transaction')).toBeUndefined();
+    await writer.query('ROLLBACK');
+    expect(await detail('oldest-transaction', { longestWrite: 0 })).toBeUndefined();
+  });
+
+  test('has too few slots left for a move', async () => {
+    const names = `SELECT 'full_' || i AS name FROM generate_series(1, 17) i`;
+    await source.look(`SELECT pg_create_physical_replication_slot(name) FROM (${names}) x`);
+    expect(await detail('capacity')).toMatch(/max_replication_slots has 3 left, a move needs 4/);
+    await source.look(`SELECT pg_drop_replication_slot(name) FROM (${names}) x`);
+    expect(await detail('capacity')).toBeUndefined();
+  });
+
+  test('does not write the log that replication reads', async () => {
+    const plain = await openServer({ extra: { wal_level: 'replica', max_replication_slots: '4' } });
+    try {
+      const other = await plain.database('plain');
+      const { findings } = await preflight({ source: source.side, target: other.side, tenantId: 'acme' });
+      const broken = findings.filter(({ ok }) => !ok);
+      expect(broken.find(({ check }) => check === 'wal-level')?.detail).toBe('target: wal_level is replica');
+    } finally {
+      await plain.stop();
+    }
+  });
+});

@@ -53,9 +53,16 @@ export interface TestServer {
 
 const clientSettings = '-c DateStyle=ISO -c TimeZone=UTC -c extra_float_digits=1 -c jit=off';
 
-export const openServer = async ({ installed }: { installed?: string | undefined } = {}): Promise<TestServer> => {
+export const openServer = async ({
+  installed,
+  extra = {},
+}: {
+  installed?: string | undefined;
+  extra?: Readonly<Record<string, string>>;
+} = {}): Promise<TestServer> => {
   const directory = await mkdtemp(join(tmpdir(), 'tenantry-move-'));
-  const start = (): Promise<PostgresServer> => startPostgres({ directory, settings, installed });
+  const start = (): Promise<PostgresServer> =>
+    startPostgres({ directory, settings: { ...settings, ...extra }, installed });
   let server = await start();
   const clients = new Set<pg.Client>();
   const login = async (database: string, user: string, password: string): Promise<pg.Client> => {
