@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { App } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { allFunctions, reapSchedule } from '../../domain/deployment.ts';
+import { allFunctions, drillSchedule, expirySchedule, reapSchedule } from '../../domain/deployment.ts';
 import { machineName, type WorkflowName, workflows } from '../../domain/workflows.ts';
 import { readParameters } from '../../lib/parameters.ts';
 import { SharedPlatform } from '../../lib/shared-platform.ts';
@@ -107,6 +107,37 @@ test('an alarm watches the dead letters and every machine', () => {
   );
   expect(alarms.filter((name) => name === 'ExecutionsFailed')).toHaveLength(Object.keys(workflows).length);
   expect(alarms).toContain('ApproximateNumberOfMessagesVisible');
+});
+
+test('the alarm of drills says that an archive could not be restored', () => {
+  tenancy.hasResourceProperties('AWS::CloudWatch::Alarm', {
+    AlarmDescription: Match.stringLikeRegexp('an archive could not be restored in a drill'),
+    MetricName: 'ExecutionsFailed',
+  });
+});
+
+test('drills and retention run every day as on the laptop', () => {
+  for (const [machine, expression] of [
+    ['drillrestores', drillSchedule],
+    ['expirebackups', expirySchedule],
+  ] as const)
+    tenancy.hasResourceProperties('AWS::Scheduler::Schedule', {
+      ScheduleExpression: expression,
+      Target: Match.objectLike({ Arn: { Ref: Match.stringLikeRegexp(`^${machine}`) } }),
+    });
+});
+
+test('no function may destroy a version of an archive, and only the operator API may lock one', () => {
+  // CDK's own function that uploads the schema at a deployment has what CDK gives it.
+  const policies = Object.entries(tenancy.findResources('AWS::IAM::Policy')).filter(
+    ([id]) => !id.startsWith('CustomCDK'),
+  );
+  const allowed = (action: string): string[] =>
+    policies.filter(([, policy]) => JSON.stringify(policy).includes(`"${action}"`)).map(([id]) => id);
+  expect(allowed('s3:DeleteObject').length).toBeGreaterThan(0);
+  expect(allowed('s3:DeleteObjectVersion')).toEqual([]);
+  expect(allowed('s3:PutObjectLegalHold')).toEqual([expect.stringMatching(/^OperatorApi/)]);
+  expect(allowed('s3:DeleteObject').filter((id) => id.startsWith('DrillRestore'))).toEqual([]);
 });
 
 test('every rule delivers to a queue and drops nothing: undeliverable events go to the dead letters', () => {
