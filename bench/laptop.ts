@@ -8,6 +8,8 @@ import { type Cloud, startCloud } from '../local/cloud.ts';
 /** A laptop cloud of its own for a bench, with PostgreSQL as durable as in earnest (fsync on). */
 export interface Laptop {
   readonly cloud: Cloud;
+  /** Its data directory, gone after `close()`. */
+  readonly home: string;
   readonly states: SFNClient;
   machineArn(name: string): string;
   /** The superuser's connection to one database: to fill it and for yardsticks, never for what is measured. */
@@ -35,6 +37,7 @@ export const startLaptop = async (): Promise<Laptop> => {
   };
   return {
     cloud,
+    home,
     states,
     machineArn: (name) => `arn:aws:states:${cloud.region}:${cloud.accountId}:stateMachine:tenantry-${name}`,
     connect: (database) => open(superuser.username, superuser.password, database),
