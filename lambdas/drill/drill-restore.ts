@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type DrillBench, openBench } from '../../adapters/drill/drill.ts';
+import { openScratchDrills, type ScratchDrills } from '../../adapters/drill/drill.ts';
 import { templateDatabase } from '../../adapters/pool/template.ts';
 import type { World } from '../../adapters/world.ts';
 import type { Backup } from '../../domain/backup.ts';
@@ -31,11 +31,16 @@ const verdicts: ReadonlySet<FailureName> = new Set([
   'BrokenReferences',
 ]);
 
-const tried = async (world: World, backup: Backup, bench: DrillBench, signal: AbortSignal): Promise<string | null> => {
+const tried = async (
+  world: World,
+  backup: Backup,
+  scratch: ScratchDrills,
+  signal: AbortSignal,
+): Promise<string | null> => {
   const { archive } = world;
   try {
     const manifest = await archive.manifest(backup.tenantId, backup.archiveId, backup.manifestSha256);
-    await bench.drill(
+    await scratch.drill(
       {
         tenantId: backup.tenantId,
         manifest,
@@ -88,11 +93,11 @@ export const handler = step('DrillRestore', contract, async (input, world, signa
   if (left.length > 0) {
     const template = templateDatabase(schemaFingerprint);
     const place = await inScratchOf(world, { cell, template, signal }, async (client) => {
-      const bench = await openBench(client);
-      if (bench.scope.fingerprint !== schemaFingerprint) return false;
+      const scratch = await openScratchDrills(client);
+      if (scratch.scope.fingerprint !== schemaFingerprint) return false;
       for (const backup of left) {
         signal.throwIfAborted();
-        const reason = await tried(world, backup, bench, signal);
+        const reason = await tried(world, backup, scratch, signal);
         await note(backup, { outcome: reason === null ? 'passed' : 'failed', reason });
       }
       return true;

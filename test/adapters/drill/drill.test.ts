@@ -3,7 +3,7 @@ import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { type DrillBench, openBench } from '../../../adapters/drill/drill.ts';
+import { openScratchDrills, type ScratchDrills } from '../../../adapters/drill/drill.ts';
 import { inScratch, sweepScratch } from '../../../adapters/drill/scratch.ts';
 import { exportTenants } from '../../../adapters/dump/export.ts';
 import { archivePrefix, endOfData, type Manifest } from '../../../domain/archive.ts';
@@ -73,7 +73,7 @@ const take = async (tenantId: string): Promise<Manifest> => {
 };
 
 const scratch = <Result>(
-  work: (bench: DrillBench, client: pg.Client) => Promise<Result>,
+  work: (drills: ScratchDrills, client: pg.Client) => Promise<Result>,
   template = pool.state.template!,
 ) =>
   inScratch(
@@ -84,7 +84,7 @@ const scratch = <Result>(
       connectOwner: owner,
       connectRestorer: (database) => login(database, credentials.restore),
     },
-    async (client) => work(await openBench(client), client),
+    async (client) => work(await openScratchDrills(client), client),
   );
 
 const opened = (manifest: Manifest, tenantId = manifest.tenantId) => ({
@@ -129,8 +129,8 @@ const withRows = async (
 
 /** The digest that the forged rows really have, as a forger who knows the algorithm would write it down. */
 const digested = async (manifest: Manifest, table: string): Promise<Manifest> => {
-  const message = await scratch((bench) =>
-    bench.drill(opened(manifest)).then(
+  const message = await scratch((drills) =>
+    drills.drill(opened(manifest)).then(
       () => undefined,
       (error: Error) => error.message,
     ),
@@ -149,9 +149,9 @@ describe('a drill', () => {
     expect(manifests[0]!.members.map(({ table }) => table)).toEqual(
       expect.arrayContaining(['public.guarded', 'public.activity_2026', 'public.reactions', 'public.attachments']),
     );
-    await scratch(async (bench, client) => {
-      expect(bench.scope.fingerprint).toBe(manifests[0]!.schema.fingerprint);
-      for (const manifest of [...manifests, ...manifests]) await bench.drill(opened(manifest));
+    await scratch(async (drills, client) => {
+      expect(drills.scope.fingerprint).toBe(manifests[0]!.schema.fingerprint);
+      for (const manifest of [...manifests, ...manifests]) await drills.drill(opened(manifest));
       const { rows } = await client.query(
         `SELECT current_setting('is_superuser') AS super, (SELECT count(*)::int FROM messages) AS messages`,
       );
@@ -164,9 +164,9 @@ describe('a drill', () => {
       await withRows(await take('globex'), 'public.messages', (rows) => rows.slice(1)),
       await take('acme'),
     ];
-    await scratch(async (bench) => {
-      await expect(bench.drill(opened(bad))).rejects.toMatchObject({ name: 'ArchiveDamaged' });
-      await bench.drill(opened(good));
+    await scratch(async (drills) => {
+      await expect(drills.drill(opened(bad))).rejects.toMatchObject({ name: 'ArchiveDamaged' });
+      await drills.drill(opened(good));
     });
   });
 
@@ -180,7 +180,7 @@ describe('an archive fails its drill', () => {
   beforeEach(async () => {
     manifest = await take('acme');
   });
-  const drilled = (forged: Manifest, tenantId = 'acme') => scratch((bench) => bench.drill(opened(forged, tenantId)));
+  const drilled = (forged: Manifest, tenantId = 'acme') => scratch((drills) => drills.drill(opened(forged, tenantId)));
   const refusal = (name: string, message: RegExp) => ({ name, message: expect.stringMatching(message) });
 
   test('when it is of another tenant', async () => {
@@ -310,7 +310,7 @@ describe('a scratch database', () => {
             connectRestorer: (database) => login(database, credentials.restore),
           },
           async (restorer) => {
-            await (await openBench(restorer)).drill(opened(manifest));
+            await (await openScratchDrills(restorer)).drill(opened(manifest));
             return (await restorer.query<{ name: string }>('SELECT current_database() AS name')).rows[0]!.name;
           },
         ),
