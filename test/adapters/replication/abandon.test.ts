@@ -54,6 +54,18 @@ describe('a move is given up', () => {
     await pools.expectClean();
   });
 
+  test('while its first copies wait for an open write of the same server: it waits for neither', async () => {
+    const writer = await pools.ends.source.login('provision');
+    await openCopy(pools.request());
+    await writer.query('BEGIN');
+    await writer.query(`SELECT set_config('app.tenant_id', 'globex', true)`);
+    await writer.query(`INSERT INTO audit_trail (tenant_id, action) VALUES ('globex', 'slow')`);
+    await abandonMove(pools.request());
+    await pools.expectClean();
+    await writer.query('COMMIT');
+    expect(await fingerprint(pools.ends.target, 'acme')).toEqual({});
+  });
+
   test('and its late attempts change nothing', async () => {
     await makeReady(pools.ends, pools.move);
     await abandonMove(pools.request());
