@@ -1,19 +1,19 @@
-import { createHash } from 'node:crypto';
 import type { Readable } from 'node:stream';
 import type { S3Client } from '@aws-sdk/client-s3';
-import { z } from 'zod';
 import {
   type ArchiveMember,
+  archiveObject,
   archivePrefix,
   type Manifest,
   manifestKey,
-  manifestSchema,
   type ReferenceRows,
 } from '../../domain/archive.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { setLegalHold } from './legal-hold.ts';
+import { type BoundManifest, openManifests, packArchive } from './manifest.ts';
 import { readMember } from './member.ts';
 import { type Objects, openObjects } from './objects.ts';
+import type { TarFile } from './tar.ts';
 
 /** All archives of one bucket. */
 export interface Archive {
@@ -27,18 +27,24 @@ export interface Archive {
    * that points to other members, is refused.
    */
   manifest(tenantId: string, backupId: string, sha256?: string | null): Promise<Manifest>;
-  /** The same with the SHA-256 of its bytes, for whoever records it. */
-  boundManifest(tenantId: string, backupId: string): Promise<{ manifest: Manifest; sha256: string }>;
+  /** The same with the SHA-256 of its bytes, for whoever records it, and sizes for `inspect`. */
+  boundManifest(tenantId: string, backupId: string): Promise<BoundManifest>;
   /** Whether an archive of that backup was completed: its manifest is written last. */
   isComplete(tenantId: string, backupId: string): Promise<boolean>;
   /** COPY text of one member without end mark; destroyed with ArchiveDamaged when length, SHA-256 or end do not fit. */
   member(manifest: Pick<Manifest, 'tenantId' | 'backupId'>, member: ArchiveMember): Readable;
   /** The same for reference rows. */
   referenceMember(reference: ReferenceRows, member: ArchiveMember): Readable;
-  /** Completes an archive; false where another attempt of the same backup completed one first. */
-  complete(manifest: Manifest): Promise<boolean>;
-  /** Throws ArchiveDamaged unless every object that the manifest names is there in the length that its members need. */
-  inspect(manifest: Manifest): Promise<void>;
+  /**
+   * Completes an archive: manifest and `files`, the members that lie in archive.tar itself, with offsets from the first of them
+   * on. Answers the manifest as it was written; undefined where another attempt of the same backup completed one first.
+   */
+  complete(manifest: Manifest, files?: readonly TarFile[]): Promise<Manifest | undefined>;
+  /**
+   * Throws ArchiveDamaged unless every object that the manifest names is there in the length that its members need. `sizes`
+   * are known already; sizes that are asked for are added, so that archives which share an object ask once.
+   */
+  inspect(manifest: Manifest, sizes?: Map<string, number>): Promise<void>;
   /** Deletes all objects of one backup; how many those were. */
   remove(tenantId: string, backupId: string): Promise<number>;
   /**
@@ -49,21 +55,6 @@ export interface Archive {
   /** Backup ids that have objects in the bucket, completed or not. */
   list(tenantId: string): Promise<string[]>;
 }
-
-const parseManifest = (key: string, text: string): Manifest => {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new StepFailure('ArchiveDamaged', `${key} is not JSON; restore another backup`, { cause });
-  }
-  const parsed = manifestSchema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  throw new StepFailure(
-    'ArchiveDamaged',
-    `${key} is no manifest; restore another backup. ${z.prettifyError(parsed.error)}`,
-  );
-};
 
 /** Object -> bytes that it must at least have, by the members that lie in it. */
 const neededSizes = (manifest: Manifest): Map<string, number> => {
@@ -78,19 +69,7 @@ const neededSizes = (manifest: Manifest): Map<string, number> => {
 
 export const openArchive = ({ bucket, s3 }: { bucket: string; s3: S3Client }): Archive => {
   const objects = openObjects(s3, bucket);
-  const boundManifest: Archive['boundManifest'] = async (tenantId, backupId) => {
-    const key = manifestKey(tenantId, backupId);
-    const bytes = await objects.bytes(key);
-    if (bytes === undefined)
-      throw new StepFailure('BackupNotFound', `backup ${backupId} of tenant ${tenantId} has no manifest at ${key}`);
-    const manifest = parseManifest(key, bytes.toString());
-    if (manifest.tenantId !== tenantId || manifest.backupId !== backupId)
-      throw new StepFailure(
-        'ArchiveDamaged',
-        `${key} is the manifest of backup ${manifest.backupId} of tenant ${manifest.tenantId}; restore another backup`,
-      );
-    return { manifest, sha256: createHash('sha256').update(bytes).digest('hex') };
-  };
+  const boundManifest = openManifests(objects);
   return {
     bucket,
     objects,
@@ -104,21 +83,23 @@ export const openArchive = ({ bucket, s3 }: { bucket: string; s3: S3Client }): A
         );
       return manifest;
     },
-    isComplete: async (tenantId, backupId) => (await objects.size(manifestKey(tenantId, backupId))) !== undefined,
+    isComplete: async (tenantId, backupId) =>
+      (await objects.size(`${archivePrefix(tenantId, backupId)}${archiveObject}`)) !== undefined ||
+      (await objects.size(manifestKey(tenantId, backupId))) !== undefined,
     member: (manifest, member) =>
       readMember(objects, `${archivePrefix(manifest.tenantId, manifest.backupId)}${member.object}`, member),
     referenceMember: (reference, member) => readMember(objects, reference.key, member),
-    complete: (manifest) =>
-      objects.putNew(
-        manifestKey(manifest.tenantId, manifest.backupId),
-        JSON.stringify(manifestSchema.parse(manifest)),
-        'application/json',
-      ),
-    inspect: async (manifest) => {
+    complete: async (manifest, files = []) => {
+      const { tar, manifest: written } = packArchive(manifest, files);
+      const key = `${archivePrefix(manifest.tenantId, manifest.backupId)}${archiveObject}`;
+      return (await objects.putNew(key, tar, 'application/x-tar')) ? written : undefined;
+    },
+    inspect: async (manifest, sizes = new Map()) => {
       for (const [key, needed] of neededSizes(manifest)) {
-        const size = await objects.size(key);
+        const size = sizes.get(key) ?? (await objects.size(key));
         if (size === undefined || size < needed)
           throw new StepFailure('ArchiveDamaged', `${key} has ${size ?? 'no'} bytes, its members need ${needed}`);
+        sizes.set(key, size);
       }
     },
     remove: (tenantId, backupId) => objects.remove(archivePrefix(tenantId, backupId)),

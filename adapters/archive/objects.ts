@@ -24,6 +24,8 @@ export interface Objects {
   bytes(key: string): Promise<Buffer | undefined>;
   /** Bytes `offset` to `offset + length - 1`; fewer where the object is shorter. */
   range(key: string, offset: number, length: number): Promise<Readable | undefined>;
+  /** At most the first `length` bytes, and how many the object has. */
+  head(key: string, length: number): Promise<{ readonly bytes: Buffer; readonly size: number } | undefined>;
   /** Bytes of the object, undefined where there is none. */
   size(key: string): Promise<number | undefined>;
   put(key: string, body: string | Uint8Array, contentType?: string): Promise<void>;
@@ -87,6 +89,15 @@ export const openObjects = (s3: S3Client, bucket: string): Objects => {
     },
     range: async (key, offset, length) =>
       (await get(key, `bytes=${offset}-${offset + length - 1}`)) as Readable | undefined,
+    head: async (key, length) => {
+      const found = await orUndefined(
+        s3.send(new GetObjectCommand({ Bucket: bucket, Key: key, Range: `bytes=0-${length - 1}` })),
+      );
+      const body = await found?.Body?.transformToByteArray();
+      if (!found || !body) return undefined;
+      const size = Number(/\/(\d+)$/.exec(found.ContentRange ?? '')?.[1] ?? body.byteLength);
+      return { bytes: Buffer.from(body.buffer, body.byteOffset, body.byteLength), size };
+    },
     size: async (key) =>
       (await orUndefined(s3.send(new HeadObjectCommand({ Bucket: bucket, Key: key }))))?.ContentLength,
     put: async (key, body, contentType) => {

@@ -4,6 +4,12 @@ import type { ClientBase, Submittable } from 'pg';
 /** Takes COPY text; a promise stops the server until it is settled, and its rejection ends the copy with that error. */
 export type CopySink = (chunk: Buffer, statement: number) => Promise<void> | undefined;
 
+/**
+ * Sees every row before it is gathered; `flush` hands what was gathered before it to the sink, so that no chunk holds rows from
+ * both sides of it. A throw ends the copy with that error. The row is a view that is overwritten afterwards.
+ */
+export type RowWatch = (row: Buffer, statement: number, flush: () => void) => void;
+
 const blockBytes = 64 * 1024;
 
 interface Connection {
@@ -39,7 +45,8 @@ const blocks = (emit: (chunk: Buffer) => void) => {
         start = 0;
         end = 0;
       }
-      end += row.copy(block, end);
+      block.set(row, end);
+      end += row.length;
     },
     flush,
   };
@@ -49,7 +56,12 @@ const blocks = (emit: (chunk: Buffer) => void) => {
  * Runs several `COPY ... TO STDOUT` as one message to the server, so that a tenant of many small tables costs one round trip,
  * and passes their text to `sink`, tagged with the place of its statement in the list. Answers the rows of each statement.
  */
-export const copyOut = (client: ClientBase, statements: readonly string[], sink: CopySink): Promise<number[]> =>
+export const copyOut = (
+  client: ClientBase,
+  statements: readonly string[],
+  sink: CopySink,
+  watch?: RowWatch,
+): Promise<number[]> =>
   new Promise((resolve, reject) => {
     const rows: number[] = [];
     let stream: Socket | undefined;
@@ -83,12 +95,21 @@ export const copyOut = (client: ClientBase, statements: readonly string[], sink:
         settle();
       });
     });
+    const watched = (row: Buffer): void => {
+      if (failure !== undefined) return;
+      try {
+        watch?.(row, rows.length, gathered.flush);
+        gathered.add(row);
+      } catch (error) {
+        fail(error);
+      }
+    };
     const query: CopyHandlers = {
       submit: (connection: unknown) => {
         ({ stream } = connection as Connection);
         (connection as Connection).query(statements.join(';\n'));
       },
-      handleCopyData: ({ chunk }) => gathered.add(chunk),
+      handleCopyData: watch ? ({ chunk }) => watched(chunk) : ({ chunk }) => gathered.add(chunk),
       handleCommandComplete: ({ text }) => {
         gathered.flush();
         rows.push(Number(/^COPY (\d+)$/.exec(text)?.[1] ?? Number.NaN));

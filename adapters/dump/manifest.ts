@@ -41,7 +41,7 @@ export const manifestOf = (
   owner: ArchiveOwner,
   members: readonly ArchiveMember[],
 ): Manifest => ({
-  format: 'tenantry-archive/1',
+  format: 'tenantry-archive/2',
   ...owner,
   takenAt: snapshot.takenAt,
   snapshotLsn: snapshot.lsn,

@@ -1,9 +1,9 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashOnce } from 'node:crypto';
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { createGzip, gzip, gzipSync } from 'node:zlib';
+import { crc32, createGzip, gzip, gzipSync } from 'node:zlib';
 import type { ClientBase } from 'pg';
 import { endOfData } from '../../domain/archive.ts';
 import type { Objects } from '../archive/objects.ts';
@@ -27,6 +27,29 @@ const fitting = (length: number) => {
   return { level, windowBits, memLevel: Math.min(8, windowBits - 6) };
 };
 
+/**
+ * Up to this a text is stored as it is: it fills the same one or two blocks of the tar, and deflate clears 20 to 260 KiB of
+ * tables for every member (0.1 ms, 35,000 members in a pool of 5,000 tenants).
+ */
+const storedBytes = 1024;
+
+/** gzip (RFC 1952) of one stored block (RFC 1951 3.2.4), which holds up to 65,535 bytes. */
+const gzipStored = (text: Buffer): Buffer => {
+  const content = Buffer.allocUnsafe(text.length + 23);
+  content.set([0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 1]);
+  content.writeUInt16LE(text.length, 11);
+  content.writeUInt16LE(~text.length & 0xffff, 13);
+  content.set(text, 15);
+  content.writeUInt32LE(crc32(text), text.length + 15);
+  content.writeUInt32LE(text.length, text.length + 19);
+  return content;
+};
+
+const gzipText = (text: Buffer): Buffer | Promise<Buffer> => {
+  if (text.length <= storedBytes) return gzipStored(text);
+  return text.length <= inPlaceBytes ? gzipSync(text, fitting(text.length)) : gzipInPool(text, { level });
+};
+
 /** COPY text of one table, or what became of it in an archive. */
 export interface PackedMember {
   readonly content: Buffer;
@@ -38,9 +61,8 @@ export interface PackedMember {
 /** Gzips the rows with pg_dump's end mark; larger ones in zlib's threads. */
 export const packMember = async (chunks: readonly Buffer[]): Promise<PackedMember> => {
   const text = Buffer.concat([...chunks, marker]);
-  const content =
-    text.length <= inPlaceBytes ? gzipSync(text, fitting(text.length)) : await gzipInPool(text, { level });
-  return { content, sha256: createHash('sha256').update(content).digest('hex'), bytes: text.length - marker.length };
+  const content = await gzipText(text);
+  return { content, sha256: hashOnce('sha256', content, 'hex'), bytes: text.length - marker.length };
 };
 
 export interface StreamedMember extends Omit<PackedMember, 'content'> {

@@ -4,7 +4,7 @@ import type { Digests } from '../../domain/backup.ts';
 import { leavesOf, type Scope, tableName } from '../../domain/scope.ts';
 import type { StoredColumn } from '../catalog/read-columns.ts';
 import { ident, identPath, literal } from '../postgres/identifier.ts';
-import { type DigestAlgorithm, digestLeaf } from './digest.ts';
+import { type DigestAlgorithm, type DigestedLeaf, digestLeaf } from './digest.ts';
 import type { Snapshot } from './snapshot.ts';
 
 /** A table or leaf that holds rows of tenants, and where its rows go in a dump. */
@@ -68,31 +68,66 @@ const columnList = (leaf: Pick<Leaf, 'columns'>): string => leaf.columns.map(({ 
 export const copyTenant = (leaf: Leaf, tenantId: string): string =>
   `COPY (SELECT ${columnList(leaf)} FROM ONLY ${identPath(leaf.path)} WHERE tenant_id = ${literal(tenantId)}) TO STDOUT`;
 
+/** COPY of the rows of many tenants, tenant by tenant. */
+export const copyTenants = (leaf: Leaf, tenantIds: readonly string[]): string =>
+  `COPY (SELECT ${columnList(leaf)} FROM ONLY ${identPath(leaf.path)} WHERE tenant_id IN (${tenantIds.map(literal).join(', ')}) ORDER BY tenant_id) TO STDOUT`;
+
 /** COPY of a whole reference table; ordered, so that the same rows give the same bytes. */
 export const copyReference = (leaf: Leaf): string =>
   `COPY (SELECT ${columnList(leaf)} FROM ONLY ${identPath(leaf.path)} x ORDER BY ROW(${columnList(leaf)})::text COLLATE "C") TO STDOUT`;
 
-/** What every tenant has, leaf by leaf, in one scan of each: the largest leaves first, shared out among the clients. */
+/** Values out of line make rows unlike each other: above this share of a table they are measured row by row. */
+const alike = 0.05;
+
+/** The leaves with what their rows weigh, the largest first: the longest scan must not begin last. */
+export const weighLeaves = async (
+  client: ClientBase,
+  columns: ReadonlyMap<string, readonly StoredColumn[]>,
+  paths: readonly string[],
+): Promise<DigestedLeaf[]> => {
+  const { rows } = await client.query<{ path: string; main: string; toast: string; tuples: number }>(
+    `SELECT path, pg_relation_size(c.oid) AS main, coalesce(pg_relation_size(nullif(c.reltoastrelid, 0)), 0) AS toast,
+       c.reltuples::float8 AS tuples
+     FROM unnest($1::text[], $2::text[]) AS p (path, quoted) JOIN pg_class c ON c.oid = quoted::regclass`,
+    [paths, paths.map(identPath)],
+  );
+  return rows
+    .toSorted((a, b) => Number(b.main) + Number(b.toast) - Number(a.main) - Number(a.toast))
+    .map(({ path, main, toast, tuples }) => ({
+      path,
+      columns: columns.get(path) ?? [],
+      rowBytes: tuples > 0 && Number(toast) <= alike * Number(main) ? Number(main) / tuples : undefined,
+    }));
+};
+
+/** One tenant's part of one leaf, by the leaf's path. */
+export type DigestedShare = Omit<Share, 'leaf'> & { readonly path: string };
+
+/** What every tenant has, leaf by leaf, in one scan of each, shared out among the clients in the order of the leaves. */
 export const digestTenants = async (
   clients: readonly ClientBase[],
-  leaves: readonly Leaf[],
+  leaves: readonly DigestedLeaf[],
   tenantIds: readonly string[],
   algorithm: DigestAlgorithm,
-): Promise<ReadonlyMap<string, readonly Share[]>> => {
-  const shares = new Map<string, Share[]>(tenantIds.map((tenantId) => [tenantId, []]));
+): Promise<ReadonlyMap<string, readonly DigestedShare[]>> => {
+  const shares = new Map<string, DigestedShare[]>(tenantIds.map((tenantId) => [tenantId, []]));
   const queue = [...leaves];
   await Promise.all(
     clients.map(async (client) => {
       for (let leaf = queue.shift(); leaf; leaf = queue.shift())
         for (const { tenantId, ...share } of await digestLeaf(client, leaf, tenantIds, algorithm))
-          shares.get(tenantId)?.push({ leaf, ...share });
+          shares.get(tenantId)?.push({ path: leaf.path, ...share });
     }),
   );
   return shares;
 };
 
-export const digestsOf = (shares: readonly Share[], algorithm: DigestAlgorithm, { major }: Snapshot): Digests => ({
+export const digestsOf = (
+  shares: readonly DigestedShare[],
+  algorithm: DigestAlgorithm,
+  { major }: Snapshot,
+): Digests => ({
   algorithm,
   major,
-  tables: Object.fromEntries(shares.map(({ leaf, rows, digest }) => [leaf.path, [rows, digest] as const])),
+  tables: Object.fromEntries(shares.map(({ path, rows, digest }) => [path, [rows, digest] as const])),
 });

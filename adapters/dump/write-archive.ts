@@ -1,20 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import type { ClientBase } from 'pg';
-import { type ArchiveMember, archivePrefix, type Manifest } from '../../domain/archive.ts';
+import { type ArchiveMember, archiveObject, archivePrefix, type Manifest } from '../../domain/archive.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import type { Archive } from '../archive/archive.ts';
-import { packTar } from '../archive/tar.ts';
+import { tarOffsets } from '../archive/tar.ts';
 import { copyOut } from './copy-out.ts';
 import type { DigestAlgorithm } from './digest.ts';
+import { type TenantText, tooLargeToHold } from './group.ts';
 import { type ArchiveOwner, type ExportContext, manifestOf } from './manifest.ts';
 import { type PackedMember, packMember, streamMember } from './member-text.ts';
 import { copyTenant, type Share } from './plan.ts';
 
-/** Tenants below this become one object: two PUTs for a tenant instead of one for each of its tables. */
-const packedBytes = 8 * 1024 * 1024;
-
-/** COPY text that a packed tenant may grow to before it is streamed after all: stored values can be compressed. */
-const heldBytes = 16 * 1024 * 1024;
+/** COPY text that a packed tenant, or a group of them, may grow to before it is streamed: stored values can be compressed. */
+export const heldBytes = 16 * 1024 * 1024;
 
 export interface WriteRequest {
   readonly archive: Archive;
@@ -22,14 +20,6 @@ export interface WriteRequest {
   readonly algorithm: DigestAlgorithm;
   readonly owner: ArchiveOwner;
   readonly shares: readonly Share[];
-}
-
-/** Rows that were read, and the rest of the way to a completed archive, which needs no database. */
-export interface PendingArchive {
-  /** Bytes in memory until `finish` is done. */
-  readonly held: number;
-  /** Answers the manifest that holds: another attempt's, when that one completed first. */
-  finish(): Promise<Manifest>;
 }
 
 type Stored = Pick<ArchiveMember, 'object' | 'offset' | 'length' | 'sha256' | 'bytes'>;
@@ -54,11 +44,13 @@ const checkRows = (share: Share, copied: number | undefined, tenantId: string): 
     );
 };
 
-const tooLargeToHold = new Error('the rows are larger than their estimate');
-
-/** COPY text of every share, undefined when it grows past what may be held. */
-const readAll = async (client: ClientBase, { shares, owner }: WriteRequest): Promise<Buffer[][] | undefined> => {
+/** COPY text of every share of one tenant, undefined when it grows past what may be held. */
+export const readTenant = async (
+  client: ClientBase,
+  { shares, owner }: WriteRequest,
+): Promise<TenantText | undefined> => {
   const texts: Buffer[][] = shares.map(() => []);
+  if (shares.length === 0) return texts;
   let held = 0;
   try {
     const rows = await copyOut(
@@ -82,78 +74,65 @@ const readAll = async (client: ClientBase, { shares, owner }: WriteRequest): Pro
   }
 };
 
-/** Completes the archive, or takes over the one that another attempt of the same backup completed, and drops its own objects. */
+/** Completes the archive, or answers the manifest of another attempt of the same backup that completed it first. */
 const complete = async (
-  { archive, context, owner }: WriteRequest,
-  attempt: string,
-  members: readonly ArchiveMember[],
-): Promise<Manifest> => {
-  const manifest = manifestOf(context, owner, members);
-  if (await archive.complete(manifest)) return manifest;
-  await archive.objects.remove(`${archivePrefix(owner.tenantId, owner.backupId)}${attempt}/`);
-  return archive.manifest(owner.tenantId, owner.backupId);
-};
+  { archive, owner }: WriteRequest,
+  manifest: Manifest,
+  files: readonly { name: string; content: Buffer }[] = [],
+): Promise<Manifest> =>
+  (await archive.complete(manifest, files)) ?? (await archive.manifest(owner.tenantId, owner.backupId));
 
-const finishPacked = async (request: WriteRequest, attempt: string, texts: Buffer[][]): Promise<Manifest> => {
-  const { archive, owner, shares, algorithm } = request;
+/** Writes a tenant whose rows are in memory: one object, by one request that either is the archive or leaves nothing. */
+export const writePacked = async (request: WriteRequest, texts: TenantText): Promise<Manifest> => {
+  const { context, owner, shares, algorithm } = request;
   const packed: PackedMember[] = await Promise.all(texts.map(packMember));
-  const { tar, offsets } = packTar(
-    shares.map(({ leaf }, place) => ({
-      name: `${leaf.dumpId}.dat.gz`,
-      content: packed[place]?.content ?? Buffer.alloc(0),
-    })),
-  );
-  const object = `${attempt}/archive.tar`;
-  if (shares.length > 0)
-    await archive.objects.put(`${archivePrefix(owner.tenantId, owner.backupId)}${object}`, tar, 'application/x-tar');
+  const offsets = tarOffsets(packed.map(({ content }) => content.length));
   const members = shares.map((share, place) => {
     const { content, sha256, bytes } = packed[place] as PackedMember;
-    return memberOf(share, algorithm, { object, offset: offsets[place] ?? 0, length: content.length, sha256, bytes });
+    const offset = offsets[place] ?? 0;
+    return memberOf(share, algorithm, { object: archiveObject, offset, length: content.length, sha256, bytes });
   });
-  return complete(request, attempt, members);
+  const files = packed.map(({ content }, place) => ({ name: `${shares[place]?.leaf.dumpId}.dat.gz`, content }));
+  return complete(request, manifestOf(context, owner, members), files);
 };
 
-const streamAll = async (client: ClientBase, request: WriteRequest, attempt: string): Promise<ArchiveMember[]> => {
-  const { archive, owner, algorithm } = request;
-  const members: ArchiveMember[] = [];
-  for (const share of request.shares) {
-    const object = `${attempt}/${share.leaf.dumpId}.dat.gz`;
-    const key = `${archivePrefix(owner.tenantId, owner.backupId)}${object}`;
-    const { rows, ...stored } = await streamMember(
-      client,
-      copyTenant(share.leaf, owner.tenantId),
-      archive.objects,
-      key,
-    );
-    checkRows(share, rows, owner.tenantId);
-    members.push(memberOf(share, algorithm, { object, offset: 0, ...stored }));
-  }
-  return members;
-};
+/** A large tenant on its way: one object for each of its tables, under a name of this attempt. */
+export interface StreamedTenant {
+  readonly shares: readonly Share[];
+  /** Copies one table; several clients may copy several at once. */
+  copy(client: ClientBase, share: Share): Promise<void>;
+  /** Completes the archive when every table is there. */
+  finish(): Promise<Manifest>;
+  /** Removes what this attempt wrote. */
+  discard(): Promise<void>;
+}
 
 /**
- * Reads one tenant's rows. Objects of one attempt lie under a name of their own and only the manifest makes them an archive:
- * two attempts of the same backup, one of them late, cannot mix. On failure the attempt's objects are removed.
+ * Objects of one attempt lie under a name of their own and only archive.tar, which names them, makes them an archive: two
+ * attempts of the same backup, one of them late, cannot mix.
  */
-export const readTenant = async (client: ClientBase, request: WriteRequest): Promise<PendingArchive> => {
+export const streamTenant = (request: WriteRequest): StreamedTenant => {
+  const { archive, context, owner, algorithm, shares } = request;
   const attempt = randomBytes(4).toString('hex');
-  const { archive, owner, shares } = request;
-  const clearing = async <Result>(work: () => Promise<Result>): Promise<Result> => {
-    try {
-      return await work();
-    } catch (error) {
-      await archive.objects
-        .remove(`${archivePrefix(owner.tenantId, owner.backupId)}${attempt}/`)
-        .catch(() => undefined);
-      throw error;
-    }
+  const prefix = archivePrefix(owner.tenantId, owner.backupId);
+  const members = new Map<Share, ArchiveMember>();
+  const discard = async (): Promise<void> => void (await archive.objects.remove(`${prefix}${attempt}/`));
+  return {
+    shares,
+    copy: async (client, share) => {
+      const object = `${attempt}/${share.leaf.dumpId}.dat.gz`;
+      const statement = copyTenant(share.leaf, owner.tenantId);
+      const { rows, ...stored } = await streamMember(client, statement, archive.objects, `${prefix}${object}`);
+      checkRows(share, rows, owner.tenantId);
+      members.set(share, memberOf(share, algorithm, { object, offset: 0, ...stored }));
+    },
+    finish: async () => {
+      const own = shares.flatMap((share) => members.get(share) ?? []);
+      const written = await archive.complete(manifestOf(context, owner, own));
+      if (written) return written;
+      await discard();
+      return archive.manifest(owner.tenantId, owner.backupId);
+    },
+    discard,
   };
-  const estimate = shares.reduce((sum, share) => sum + share.estimate, 0);
-  const texts = shares.length === 0 ? [] : estimate <= packedBytes ? await readAll(client, request) : undefined;
-  if (texts) {
-    const held = texts.flat().reduce((sum, chunk) => sum + chunk.length, 0);
-    return { held, finish: () => clearing(() => finishPacked(request, attempt, texts)) };
-  }
-  const members = await clearing(() => streamAll(client, request, attempt));
-  return { held: 0, finish: () => clearing(() => complete(request, attempt, members)) };
 };

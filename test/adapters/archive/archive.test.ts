@@ -2,8 +2,15 @@ import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { packTar } from '../../../adapters/archive/tar.ts';
-import { type ArchiveMember, archivePrefix, endOfData, type Manifest, manifestKey } from '../../../domain/archive.ts';
+import { packTar, tarOffsets } from '../../../adapters/archive/tar.ts';
+import {
+  type ArchiveMember,
+  archivePrefix,
+  endOfData,
+  type Manifest,
+  manifestKey,
+  schemaLinesKey,
+} from '../../../domain/archive.ts';
 import { openTestBucket, type TestBucket } from './bucket.ts';
 
 let bucket: TestBucket;
@@ -30,19 +37,32 @@ const memberOf = (content: Buffer, place: { offset: number; bytes: number }): Ar
   ...place,
 });
 
-/** An archive with one member between two others, so that neighbours' bytes are near. */
-const write = async (tenantId: string, copyText = rows(tenantId), marker = endOfData): Promise<Manifest> => {
+const lines = ['column public.notes.body text', 'column public.notes.id bigint not null'];
+const fingerprint = createHash('md5').update(lines.join('\n')).digest('hex');
+
+type Format = Manifest['format'];
+
+/**
+ * An archive with one member between two others, so that neighbours' bytes are near: as it is written now, or in the format
+ * that archives of the first release have.
+ */
+const write = async (
+  tenantId: string,
+  copyText = rows(tenantId),
+  { marker = endOfData, format = 'tenantry-archive/2' as Format } = {},
+): Promise<Manifest> => {
   backups += 1;
   const backupId = `b-${backups}`;
   const content = gzipSync(copyText + marker);
   const other = gzipSync(`x\n${endOfData}`);
-  const { tar, offsets } = packTar([
+  const files = [
     { name: '1.dat.gz', content: other },
     { name: '7.dat.gz', content },
     { name: '9.dat.gz', content: other },
-  ]);
+  ];
+  const offset = tarOffsets(files.map((file) => file.content.length))[1]!;
   const manifest: Manifest = {
-    format: 'tenantry-archive/1',
+    format,
     tenantId,
     backupId,
     operation: 'op',
@@ -51,25 +71,34 @@ const write = async (tenantId: string, copyText = rows(tenantId), marker = endOf
     snapshotLsn: '0/1',
     postgresVersion: '15.18',
     isolation: 'pooled',
-    schema: { fingerprint: 'f', lines: [] },
+    schema: { fingerprint, lines },
     tables: [],
-    members: [memberOf(content, { offset: offsets[1]!, bytes: Buffer.byteLength(copyText) })],
+    members: [memberOf(content, { offset, bytes: Buffer.byteLength(copyText) })],
     sequencesNote: '',
   };
-  await bucket.archive.objects.put(`${archivePrefix(tenantId, backupId)}archive.tar`, tar);
-  expect(await bucket.archive.complete(manifest)).toBe(true);
-  return manifest;
+  const { objects } = bucket.archive;
+  if (format === 'tenantry-archive/1') {
+    await objects.put(`${archivePrefix(tenantId, backupId)}0a1b2c3d/archive.tar`, packTar(files).tar);
+    const members = manifest.members.map((member) => ({ ...member, object: '0a1b2c3d/archive.tar' }));
+    await objects.put(manifestKey(tenantId, backupId), JSON.stringify({ ...manifest, members }));
+    return { ...manifest, members };
+  }
+  await objects.put(schemaLinesKey(fingerprint), JSON.stringify(lines));
+  const written = await bucket.archive.complete(manifest, files);
+  if (!written) throw new Error(`backup ${backupId} was written before`);
+  return written;
 };
 
-const objectKey = (manifest: Manifest): string => `${archivePrefix(manifest.tenantId, manifest.backupId)}archive.tar`;
+const objectKey = (manifest: Manifest): string =>
+  `${archivePrefix(manifest.tenantId, manifest.backupId)}${manifest.members[0]!.object}`;
 const read = (manifest: Manifest, change: Partial<ArchiveMember> = {}): Promise<string> =>
   text(bucket.archive.member(manifest, { ...manifest.members[0]!, ...change }));
 const damaged = { name: 'ArchiveDamaged' };
 
-describe('a member', () => {
+describe.each(['tenantry-archive/1', 'tenantry-archive/2'] as const)('a member of %s', (format) => {
   let manifest: Manifest;
   beforeEach(async () => {
-    manifest = await write('acme');
+    manifest = await write('acme', undefined, { format });
   });
 
   test('is its COPY text without the end mark', async () => {
@@ -121,7 +150,7 @@ describe('a member', () => {
   });
 
   test('is refused without its end mark, as after a dump that was cut off', async () => {
-    await expect(read(await write('acme', rows('acme'), ''))).rejects.toMatchObject(damaged);
+    await expect(read(await write('acme', rows('acme'), { marker: '' }))).rejects.toMatchObject(damaged);
     await expect(read(manifest, { bytes: manifest.members[0]!.bytes + 1 })).rejects.toMatchObject(damaged);
   });
 
@@ -133,12 +162,40 @@ describe('a member', () => {
 });
 
 describe('a manifest', () => {
+  test.each(['tenantry-archive/1', 'tenantry-archive/2'] as const)(
+    'of %s says all that was written',
+    async (format) => {
+      const written = await write('acme', undefined, { format });
+      const bound = await bucket.archive.boundManifest('acme', written.backupId);
+      expect(bound.manifest).toEqual(written);
+      expect(await bucket.archive.isComplete('acme', written.backupId)).toBe(true);
+      await expect(bucket.archive.manifest('acme', written.backupId, '0'.repeat(64))).rejects.toMatchObject(damaged);
+      expect(await bucket.archive.manifest('acme', written.backupId, bound.sha256)).toEqual(written);
+    },
+  );
+
+  test('whose schema lines are those of another schema is refused', async () => {
+    const { backupId } = await write('acme');
+    await bucket.archive.objects.put(schemaLinesKey(fingerprint), JSON.stringify(['column public.notes.id text']));
+    await expect(bucket.anew().manifest('acme', backupId)).rejects.toMatchObject(damaged);
+    await bucket.archive.objects.put(schemaLinesKey(fingerprint), JSON.stringify(lines));
+    expect(await bucket.anew().manifest('acme', backupId)).toMatchObject({ schema: { lines } });
+  });
+
+  test('longer than the first read is read to its end', async () => {
+    const manifest = await write('acme');
+    const tables = Array.from({ length: 4_000 }, (_, id) => ({ table: `public.table_${id}`, rows: 0, digest: '0' }));
+    const wide = { ...manifest, backupId: 'b-wide', tables, members: [] };
+    await bucket.archive.complete(wide);
+    expect(await bucket.archive.manifest('acme', 'b-wide')).toEqual(wide);
+  });
+
   test('that does not exist is a backup that was not found', async () => {
     await expect(bucket.archive.manifest('acme', 'b-none')).rejects.toMatchObject({ name: 'BackupNotFound' });
   });
 
   test('of another tenant is refused, even when it lies under the tenant’s own prefix', async () => {
-    const foreign = await write('globex');
+    const foreign = await write('globex', undefined, { format: 'tenantry-archive/1' });
     await bucket.archive.objects.put(manifestKey('acme', foreign.backupId), JSON.stringify(foreign));
     await expect(bucket.archive.manifest('acme', foreign.backupId)).rejects.toMatchObject({
       ...damaged,
@@ -149,14 +206,14 @@ describe('a manifest', () => {
   test.each([
     ['no JSON', '{"format"'],
     ['no manifest', '{"format":"tenantry-archive/1"}'],
-    ['another format', '{"format":"tenantry-archive/2"}'],
+    ['another format', '{"format":"tenantry-archive/3"}'],
   ])('that is %s is refused', async (_what, body) => {
     await bucket.archive.objects.put(manifestKey('acme', 'b-odd'), body);
     await expect(bucket.archive.manifest('acme', 'b-odd')).rejects.toMatchObject(damaged);
   });
 
   test('cannot point its reference rows into a tenant’s prefix', async () => {
-    const manifest = await write('acme');
+    const manifest = await write('acme', undefined, { format: 'tenantry-archive/1' });
     const reference = { key: 't/globex/b-1/archive.tar', members: manifest.members };
     await bucket.archive.objects.put(
       manifestKey('acme', manifest.backupId),
@@ -167,7 +224,7 @@ describe('a manifest', () => {
 
   test('is written once: a second attempt hears that one is there', async () => {
     const manifest = await write('acme');
-    expect(await bucket.archive.complete({ ...manifest, operation: 'late' })).toBe(false);
+    expect(await bucket.archive.complete({ ...manifest, operation: 'late' })).toBeUndefined();
     expect((await bucket.archive.manifest('acme', manifest.backupId)).operation).toBe('op');
   });
 });
@@ -185,7 +242,7 @@ describe('an archive', () => {
 
   test('is removed without touching a tenant whose name begins the same', async () => {
     const [mine, other] = [await write('acme'), await write('acme2')];
-    expect(await bucket.archive.remove('acme', mine.backupId)).toBe(2);
+    expect(await bucket.archive.remove('acme', mine.backupId)).toBe(1);
     expect(await bucket.archive.remove('acme', mine.backupId)).toBe(0);
     expect(await read(other)).toBe(rows('acme2'));
     expect(await bucket.archive.list('acme')).not.toContain(mine.backupId);

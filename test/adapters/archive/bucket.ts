@@ -4,6 +4,8 @@ import { startS3 } from '../../local/s3/laptop-s3.ts';
 
 export interface TestBucket {
   readonly archive: Archive;
+  /** The same bucket for a process that has read nothing of it yet. */
+  anew(): Archive;
   /** Flips one bit of an object, as a failing disk would. */
   flipBit(key: string, byte: number): Promise<void>;
   /** Cuts an object off after so many bytes. */
@@ -24,6 +26,7 @@ export const openTestBucket = async (): Promise<TestBucket> => {
   };
   return {
     archive,
+    anew: () => openArchive({ bucket: 'archive', s3: client }),
     flipBit: async (key, byte) => {
       const bytes = await bytesOf(key);
       bytes.writeUInt8(bytes.readUInt8(byte) ^ 1, byte);

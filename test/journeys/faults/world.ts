@@ -161,7 +161,7 @@ const archiveFindings = async (stage: Sight, tenantId: string): Promise<string[]
     ...open.map(({ id, status }) => `backup ${id} is ${status} for ever`),
     ...[...written].filter((id) => !sealed.has(id)).map((id) => `objects of ${id} belong to no sealed backup`),
     ...[...sealed]
-      .filter((id) => !keys.includes(`t/${tenantId}/${id}/manifest.json`))
+      .filter((id) => !keys.includes(`t/${tenantId}/${id}/archive.tar`))
       .map((id) => `sealed backup ${id} has no manifest`),
   ];
 };
