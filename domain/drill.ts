@@ -58,7 +58,7 @@ export const chooseDrills = (
     .toSorted(oldestFirst)
     .slice(0, sample);
 
-/** Making and dropping a scratch database takes about 0.2 s (measured): over 50 archives it is 4 ms each. */
+/** Making and dropping a scratch database takes 70 to 240 ms (measured): over 50 archives it is 5 ms each at most. */
 const sliceBackups = 50;
 
 /** Compressed. A function has 840 s, and restoring takes far less for this much (bench `drill.tenants_per_min`). */
