@@ -253,7 +253,9 @@ GRANT SELECT ON tenantry.tenants TO ${backup};`;
 
 /** Schema `tenantry` of a pooled database; safe to run again. Nothing of the app is touched yet. */
 export const tenantrySchema = (logins: PoolLogins): string =>
-  [tables, checkFence, enter, awaitBarrier, protectTable(logins), protectApp(logins), protectNew, grants(logins)].join('\n');
+  [tables, checkFence, enter, awaitBarrier, protectTable(logins), protectApp(logins), protectNew, grants(logins)].join(
+    '\n',
+  );
 
 /** Needs a superuser, or rds_superuser on RDS. */
 export const watchNewTables = `

@@ -12,7 +12,7 @@ import {
   type SwitchStep,
   type SwitchTimings,
 } from './switch.ts';
-import { compareHeld, holdSnapshot, type Verification } from './verify.ts';
+import { type Comparison, compareHeld, holdSnapshot, type Verification } from './verify.ts';
 
 export interface CutOverRequest extends MoveRequest {
   /** Switches the tenant's route; called right after the tenant is open at its new place, and again when it throws. */
@@ -58,7 +58,7 @@ export const planOf = (request: CutOverRequest, turn: Turn): SwitchPlan => ({
 const verifyHeld = async (
   { from, holder }: Sessions,
   request: CutOverRequest,
-  comparison: Parameters<typeof compareHeld>[2],
+  comparison: Comparison,
 ): Promise<Verification> => {
   await holdSnapshot(from);
   return compareHeld({ source: from, target: holder }, request.move.tenantId, comparison, request.signal);
@@ -84,7 +84,8 @@ const turnOver = async (request: CutOverRequest, step: 'cutOver' | 'moveBack', t
     }
     const sessions = { from, to, holder };
     const { epoch, timings, comparison } = await runSwitch(plan, sessions);
-    const verification = request.verify === false ? undefined : await verifyHeld(sessions, request, comparison);
+    const verification =
+      request.verify === false || !comparison ? undefined : await verifyHeld(sessions, request, comparison);
     await plan.onStep('verified');
     return { epoch, stallMs: timings.fenced + timings.flip, timings, verification };
   } catch (error) {

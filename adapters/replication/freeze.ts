@@ -84,6 +84,7 @@ const freeze = async (plan: SwitchPlan, sessions: Frozen): Promise<CutOver> => {
   watch.lap('lock');
   const stopKeeping = keepFence(keeper, { move, epoch, deadlineMs: plan.deadlineMs });
   let verification: Verification | undefined;
+  let switched = epoch;
   try {
     await onStep('fenced');
     verification = await copyAndCompare(plan, sessions, comparison);
@@ -100,14 +101,17 @@ const freeze = async (plan: SwitchPlan, sessions: Frozen): Promise<CutOver> => {
       );
     watch.lap('commit');
   } catch (error) {
-    if ((await takeBack(plan, epoch)) !== 'switched') throw error;
+    const after = await takeBack(plan, epoch);
+    if (after === undefined) throw error;
+    if (after !== epoch) verification = undefined;
+    switched = after;
   } finally {
     await stopKeeping();
   }
   await onStep('switched');
-  const { openedAt } = await completeSwitch(to, plan, epoch);
+  const { openedAt } = await completeSwitch(to, plan, switched);
   const timings = watch.read(openedAt);
-  return { epoch, stallMs: timings.fenced + timings.flip, timings, verification };
+  return { epoch: switched, stallMs: timings.fenced + timings.flip, timings, verification };
 };
 
 /**

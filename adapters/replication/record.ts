@@ -1,13 +1,17 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { StepFailure } from '../../domain/errors.ts';
 import { type Move, type MovePhase, type MoveStep, phaseRefusal } from '../../domain/move.ts';
 import { staleFence } from '../pool/tenant.ts';
+import { clientSql, sqlState } from '../postgres/sql.ts';
 
 /** What one database knows of a move and its tenant. */
 export interface Recorded {
   readonly phase: MovePhase | 'new';
   /** The tenant's row, undefined where it has none. */
-  readonly tenant: { readonly state: 'open' | 'fenced' | 'moved'; readonly epoch: number } | undefined;
+  readonly tenant:
+    | { readonly state: 'open' | 'fenced' | 'moved'; readonly epoch: number; readonly fence: number }
+    | undefined;
 }
 
 const readSql = `
@@ -25,16 +29,37 @@ export const readRecord = async (client: ClientBase, { tenantId, id, fence }: Mo
   if (row?.state && Number(row.fence) > fence) throw staleFence(tenantId, fence);
   return {
     phase: row?.phase ?? 'new',
-    tenant: row?.state ? { state: row.state, epoch: Number(row.epoch) } : undefined,
+    tenant: row?.state ? { state: row.state, epoch: Number(row.epoch), fence: Number(row.fence) } : undefined,
   };
 };
 
-/** Makes the fencing token of the move the tenant's own, where it is newer; StaleOperation where it is older. */
-const advanceToken = async (client: ClientBase, move: Move): Promise<Recorded> => {
-  await client.query('UPDATE tenantry.tenants SET fence = $2 WHERE tenant_id = $1 AND fence < $2', [
-    move.tenantId,
-    move.fence,
-  ]);
+/** A writer above READ COMMITTED holds the tenant's row until it ends, and others would queue up behind this update. */
+const tokenLockMs = 200;
+const tokenAttempts = 8;
+
+/** Makes the fencing token of the move the tenant's own, where it is newer. FenceTimeout behind a long transaction. */
+const advanceToken = async (client: ClientBase, { tenantId, fence }: Move): Promise<void> => {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      await clientSql(client).transaction(async () => {
+        await client.query(`SET LOCAL lock_timeout = ${tokenLockMs}`);
+        await client.query('UPDATE tenantry.tenants SET fence = $2 WHERE tenant_id = $1 AND fence < $2', [
+          tenantId,
+          fence,
+        ]);
+      });
+      return;
+    } catch (error) {
+      if (sqlState(error) !== '55P03' || attempt >= tokenAttempts) throw error;
+      await delay(100 * attempt);
+    }
+  }
+};
+
+/** What this side knows, once the token of the move is its own. StaleOperation where it is older. */
+const enterSide = async (client: ClientBase, move: Move): Promise<Recorded> => {
+  const seen = await readRecord(client, move);
+  if (seen.tenant && seen.tenant.fence < move.fence) await advanceToken(client, move);
   return readRecord(client, move);
 };
 
@@ -53,7 +78,7 @@ export const enterStep = async (
   move: Move,
   step: MoveStep,
 ): Promise<{ readonly phase: MovePhase | 'new'; readonly source: Recorded; readonly target: Recorded }> => {
-  const seen = { source: await advanceToken(source, move), target: await advanceToken(target, move) };
+  const seen = { source: await enterSide(source, move), target: await enterSide(target, move) };
   const phase = phaseOf(seen.source, seen.target);
   const refusal = phaseRefusal(step, phase);
   if (refusal)

@@ -64,7 +64,8 @@ export interface Sessions {
 export interface Switched {
   readonly epoch: number;
   readonly timings: SwitchTimings;
-  readonly comparison: Comparison;
+  /** Undefined when the held snapshot is not that of this switch. */
+  readonly comparison: Comparison | undefined;
 }
 
 /** Steps that a sequence is ahead before the fence: at 500 rows a second, two seconds. */
@@ -73,13 +74,15 @@ const headroom = 1_000;
 /**
  * The side that the tenant moves to, ready to open: nothing is applied any more, and everything that was is on disk, because
  * this commit flushes it: the apply worker does not (measured: a server killed right after the switch had lost rows). What
- * this side writes from here on begins at `lsn`.
+ * this side writes from here on begins at `lsn`. A late attempt finds a newer epoch or an open tenant and changes nothing.
  */
-const prepareSql = ({ move, carrier }: SwitchPlan, epoch: number): string => `BEGIN;
+const prepareSql = ({ move, carrier, before }: SwitchPlan, epoch: number): string => `BEGIN;
 ${carrier ? `ALTER SUBSCRIPTION ${ident(channelName(move, carrier))} DISABLE` : ''};
 UPDATE tenantry.tenants SET epoch = ${epoch}, fence = ${move.fence}
-  WHERE tenant_id = ${literal(move.tenantId)} AND state = 'moved' AND fence <= ${move.fence} RETURNING tenant_id;
-UPDATE tenantry.moves SET lsn = pg_current_wal_insert_lsn() WHERE move_id = ${literal(move.id)};
+  WHERE tenant_id = ${literal(move.tenantId)} AND state = 'moved' AND epoch <= ${epoch} AND fence <= ${move.fence};
+UPDATE tenantry.moves m SET lsn = pg_current_wal_insert_lsn() FROM tenantry.tenants t
+  WHERE m.move_id = ${literal(move.id)} AND m.phase = ${literal(before)}
+    AND t.tenant_id = m.tenant_id AND t.state = 'moved' AND t.epoch = ${epoch} RETURNING m.move_id;
 COMMIT`;
 
 export const prepareTarget = async (client: pg.Client, plan: SwitchPlan, epoch: number): Promise<void> => {
@@ -114,14 +117,14 @@ export const completeSwitch = async (
   return { openedAt };
 };
 
-/** What became of a switch that failed: whether it had passed the commit point after all. */
-const settle = async (plan: SwitchPlan, epoch: number): Promise<'reopened' | 'switched'> => {
+/** The epoch at which the tenant has moved after all, by this attempt or by another; undefined when it has not. */
+const settle = async (plan: SwitchPlan, epoch: number): Promise<number | undefined> => {
   const from = await openSession(plan.from);
   try {
     // A commit that is still under way holds the row: this waits for it, and then changes nothing.
     await reopen(from, plan.move, epoch);
     const { tenant, phase } = await readRecord(from, plan.move);
-    return tenant?.state === 'moved' && phase === plan.after ? 'switched' : 'reopened';
+    return tenant?.state === 'moved' && phase === plan.after ? tenant.epoch : undefined;
   } finally {
     await endSessions([from]);
   }
@@ -131,22 +134,24 @@ const settleAttempts = 4;
 
 /**
  * Takes a failed switch back: the tenant writes on where it was, and the copy follows again. When `from` cannot be reached,
- * the deadline does the same a little later. Answers whether the switch had happened.
+ * the deadline does the same a little later. Answers the epoch of the switch if it had happened.
  */
-export const takeBack = async (plan: SwitchPlan, epoch: number): Promise<'reopened' | 'switched' | 'unknown'> => {
-  let outcome: 'reopened' | 'switched' | 'unknown' = 'unknown';
-  for (let attempt = 1; outcome === 'unknown' && attempt <= settleAttempts; attempt += 1) {
-    outcome = await settle(plan, epoch).catch(() => 'unknown' as const);
-    if (outcome === 'unknown') await delay(100 * attempt);
-  }
-  if (outcome !== 'switched' && plan.carrier) {
-    const to = await openSession(plan.to).catch(() => undefined);
-    if (to) {
-      await enableSubscription(to, channelName(plan.move, plan.carrier)).catch(() => undefined);
-      await endSessions([to]);
+export const takeBack = async (plan: SwitchPlan, epoch: number): Promise<number | undefined> => {
+  for (let attempt = 1; attempt <= settleAttempts; attempt += 1) {
+    try {
+      const switched = await settle(plan, epoch);
+      if (switched !== undefined) return switched;
+      break;
+    } catch {
+      await delay(100 * attempt);
     }
   }
-  return outcome;
+  const to = plan.carrier && (await openSession(plan.to).catch(() => undefined));
+  if (to && plan.carrier) {
+    await enableSubscription(to, channelName(plan.move, plan.carrier)).catch(() => undefined);
+    await endSessions([to]);
+  }
+  return undefined;
 };
 
 export interface Watch {
@@ -228,12 +233,20 @@ export const runSwitch = async (plan: SwitchPlan, sessions: Sessions): Promise<S
   const epoch = await raiseFence(from, { move, phase: plan.before, deadlineMs: plan.deadlineMs });
   const watch = startWatch(start);
   watch.lap('lock');
+  let switched = epoch;
   try {
     await fenceToCommit(plan, sessions, epoch, watch.lap);
   } catch (error) {
-    if ((await takeBack(plan, epoch)) !== 'switched') throw error;
+    const after = await takeBack(plan, epoch);
+    if (after === undefined) throw error;
+    switched = after;
   }
   await onStep('switched');
-  const { openedAt } = await completeSwitch(to, plan, epoch);
-  return { epoch, comparison, timings: watch.read(openedAt) };
+  const { openedAt } = await completeSwitch(to, plan, switched);
+  // Behind the fence of another attempt there were writes that this attempt's snapshot has not seen.
+  return {
+    epoch: switched,
+    comparison: switched === epoch ? comparison : undefined,
+    timings: watch.read(openedAt),
+  };
 };

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { moveBack } from '../../../adapters/replication/cut-over.ts';
+import { moveBack, planOf } from '../../../adapters/replication/cut-over.ts';
 import { finishMove } from '../../../adapters/replication/finish.ts';
+import { prepareTarget } from '../../../adapters/replication/switch.ts';
 import { startWayBack } from '../../../adapters/replication/way-back.ts';
 import { checkOperations, longestGap } from '../../load/writers.ts';
 import {
@@ -209,6 +210,38 @@ describe('a cut-over', () => {
     expect(await fingerprint(ends.source, 'globex')).not.toEqual({});
     await cutOverTo(ends, move, board);
     expect(await stateOf(ends.target, 'globex')).toBe('open');
+    await finishMove({ ...sidesOf(ends), move });
+    await noneLeft(ends);
+  });
+
+  test('that comes late does not shift where the way back begins, nor open or fence anything', async () => {
+    const ends = { source: databases.pool2!, target: databases.pool! };
+    const move = newMove('globex', 60);
+    const { board, load } = await writeOn(ends.source, 'globex', { writers: 2 });
+    await makeReady(ends, move);
+    const { epoch } = await cutOverTo(ends, move, board);
+    await load.more(10);
+    const facts = () =>
+      ends.target.look(`SELECT m.lsn, m.phase, t.state, t.epoch FROM tenantry.moves m JOIN tenantry.tenants t USING (tenant_id)
+        WHERE m.move_id = '${move.id}'`);
+    const before = await facts();
+    const client = await ends.target.side.connect();
+    const plan = planOf(
+      { ...sidesOf(ends), move, ...flipTo(board, ends.target) },
+      { from: ends.source.side, to: ends.target.side, carrier: 'out', before: 'copying', after: 'switched' },
+    );
+    for (const late of [epoch - 1, epoch, epoch + 1])
+      await expect(prepareTarget(client, plan, late)).rejects.toMatchObject({ name: 'MoveRefused' });
+    expect(await facts()).toEqual(before);
+    await client.end();
+    await startWayBack({ ...sidesOf(ends), move });
+    await load.more(10);
+    await load.stop();
+    const back = await moveBack({ ...sidesOf(ends), move, ...flipTo(board, ends.source) });
+    expect(back.verification).toMatchObject({ equal: true });
+    const admin = await ends.source.side.connect();
+    expect(await checkOperations(admin, 'globex', load)).toMatchObject({ lost: [], duplicated: [], unasked: [] });
+    await admin.end();
     await finishMove({ ...sidesOf(ends), move });
     await noneLeft(ends);
   });
