@@ -11,11 +11,18 @@ export interface TestPostgres {
   stop(): Promise<void>;
 }
 
-/** A fresh server in a temporary directory, without fsync: about a second to start, gone after `stop()`. */
-export const startTestPostgres = async (settings: Readonly<Record<string, string>> = {}): Promise<TestPostgres> => {
+/**
+ * A fresh server in a temporary directory, without fsync: about a second to start, gone after `stop()`. `installed` is the
+ * `native` folder of another PostgreSQL package, such as one of another major version.
+ */
+export const startTestPostgres = async (
+  settings: Readonly<Record<string, string>> = {},
+  installed?: string,
+): Promise<TestPostgres> => {
   const directory = await mkdtemp(join(tmpdir(), 'tenantry-postgres-'));
   const server = await startPostgres({
     directory,
+    installed,
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', shared_buffers: '32MB', ...settings },
   });
   return {

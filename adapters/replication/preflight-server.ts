@@ -35,22 +35,22 @@ SELECT (SELECT system_identifier FROM pg_control_system())::text AS system,
 
 /** Row filters came with 15. */
 const oldestMajor = 15;
-/** Per direction: the lasting slot and two of initial copies; the same for walsenders, appliers and origins. */
-const perMove = 4;
+/** A copy has one slot, sender, worker and origin of its own and one for each of its two initial copies; the way back adds a slot. */
+const perMove = { slots: 4, others: 3 } as const;
 const longestWrite = 60;
 
 const capacityFaults = ({ name }: Looked, facts: ServerFacts): string[] =>
   (
     [
-      ['max_replication_slots', facts.slots],
-      ['max_wal_senders', facts.senders],
-      ['max_logical_replication_workers', facts.appliers],
-      ['max_worker_processes', facts.workers],
-      ['max_active_replication_origins or max_replication_slots (origins)', facts.origins],
+      ['max_replication_slots', facts.slots, perMove.slots],
+      ['max_wal_senders', facts.senders, perMove.others],
+      ['max_logical_replication_workers', facts.appliers, perMove.others],
+      ['max_worker_processes', facts.workers, perMove.others],
+      ['max_active_replication_origins or max_replication_slots (origins)', facts.origins, perMove.others],
     ] as const
   )
-    .filter(([, free]) => free < perMove)
-    .map(([setting, free]) => `${name}: ${setting} has ${free} left, a move needs ${perMove}`);
+    .filter(([, free, needed]) => free < needed)
+    .map(([setting, free, needed]) => `${name}: ${setting} has ${free} left, a move needs ${needed}`);
 
 const diskFaults = ({ estimate, request }: Look): string[] =>
   request.freeBytes !== undefined && request.freeBytes < 3 * estimate.bytes
