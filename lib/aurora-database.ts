@@ -75,7 +75,16 @@ export class AuroraDatabase extends Construct {
       parameterGroup: new ParameterGroup(this, 'Parameters', {
         engine,
         // Logical replication is what a live move of a tenant runs on; switching it on later needs a reboot.
-        parameters: { 'rds.logical_replication': '1', 'rds.force_ssl': '1', log_lock_waits: '1' },
+        parameters: {
+          'rds.logical_replication': '1',
+          'rds.force_ssl': '1',
+          log_lock_waits: '1',
+          // A move takes a worker for its changes and two for its first copy; ten tenants may move at once.
+          max_logical_replication_workers: '40',
+          max_worker_processes: '60',
+          max_replication_slots: '60',
+          max_wal_senders: '60',
+        },
       }),
     });
     group.addIngressRule(clients, Port.tcp(5433), 'step functions');

@@ -11,6 +11,8 @@ const contract = {
   output: z.object({
     /** True when the commit point was passed: the move stands, and can only be finished or taken back. */
     switched: z.boolean(),
+    /** True when the route leads to the new place as well: nothing of the cut-over is left to do. */
+    flipped: z.boolean(),
     moveId: z.string().nullable(),
     /** What release-placement takes down next; null when nothing was reserved. */
     targetPlacementId: z.string().nullable(),
@@ -44,11 +46,12 @@ export const handler = step('AbandonMigration', contract, async (input, world, s
   const { operation, tenantId, moveId } = input;
   const { leases, moves } = world.registry;
   const move = moveId === undefined ? await moves.ofOperation(operation) : await moves.get(moveId);
-  if (!move || move.dryRun || move.endedAt) return { switched: false, moveId: null, targetPlacementId: null };
+  if (!move || move.dryRun || move.endedAt)
+    return { switched: false, flipped: false, moveId: null, targetPlacementId: null };
   if (move.phase === 'switched' || move.phase === 'returned')
-    return { switched: true, moveId: move.id, targetPlacementId: null };
+    return { switched: true, flipped: true, moveId: move.id, targetPlacementId: null };
   const { fence } = await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
   // A move that is only planned has touched no database yet: its place may not even be there.
   const switched = move.phase === 'planned' ? false : await undoCopy(world, move, fence, signal);
-  return { switched, moveId: move.id, targetPlacementId: switched ? null : move.targetPlacement };
+  return { switched, flipped: false, moveId: move.id, targetPlacementId: switched ? null : move.targetPlacement };
 });

@@ -16,6 +16,7 @@ const compensations: ReadonlySet<StepName> = new Set([
   'AbandonBackup',
   'AbandonRestore',
   'AbandonOffboarding',
+  'AbandonMigration',
 ]);
 
 export interface Cell {

@@ -16,7 +16,7 @@ interface OperationRow {
   status: string;
   reason: string | null;
   failed_step: string | null;
-  input: { action?: string };
+  input: { action?: string; dryRun?: boolean };
 }
 
 /** What an operation says on the bus when it is over; a discarded restore changes no tenant and says nothing. */
@@ -33,6 +33,10 @@ const resultType = ({ kind, status, input }: OperationRow): string | undefined =
       return input.action === 'undo' ? 'TenantRestoreUndone' : 'TenantRestored';
     case 'deprovision-tenant':
       return failed ? 'TenantDeprovisioningFailed' : 'TenantDeprovisioned';
+    case 'migrate-tenant':
+      if (failed) return 'TenantMigrationFailed';
+      if (input.dryRun || input.action === 'abandon') return undefined;
+      return { back: 'TenantMovedBack', finish: 'TenantMoveFinished' }[input.action ?? ''] ?? 'TenantMigrated';
     case 'back-up-fleet':
       return 'FleetBackedUp';
     case 'drill-restores':
@@ -92,8 +96,8 @@ const rowsOf = async (stage: Sight, tenantId: string): Promise<string[]> => {
 
 const placeFindings = async (stage: Sight, tenantId: string): Promise<string[]> => {
   const findings: string[] = [];
-  const { rows: known } = await stage.control.query<{ status: string; placed: boolean; routes: string }>(
-    `SELECT status, EXISTS (SELECT FROM placements p WHERE p.tenant_id = t.id) AS placed,
+  const { rows: known } = await stage.control.query<{ status: string; isolation: string | null; routes: string }>(
+    `SELECT status, (SELECT p.isolation FROM placements p WHERE p.tenant_id = t.id AND p.active) AS isolation,
        (SELECT coalesce(string_agg(DISTINCT state, ','), '') FROM routes r WHERE r.tenant_id = t.id) AS routes
      FROM tenants t WHERE id = $1`,
     [tenantId],
@@ -111,11 +115,16 @@ const placeFindings = async (stage: Sight, tenantId: string): Promise<string[]> 
   const active = seen.status === 'active';
   if (active !== (seen.routes === 'on'))
     findings.push(`tenant ${tenantId} is ${seen.status}, its routes "${seen.routes}"`);
+  // A tenant in a database of its own is looked at there by whoever put it there; a row of it in the pool is a leftover,
+  // unless a move keeps it as its way back.
+  const elsewhere = (known[0]?.isolation ?? 'pooled') !== 'pooled';
+  if (elsewhere && active)
+    return seen.state === 'open' ? [...findings, `tenant ${tenantId} is open in the pool too`] : findings;
   // A failed tenant keeps its slug, so that what is left of it meets nobody else.
   if (seen.status !== 'failed' && active !== (seen.state === 'open'))
     findings.push(`tenant ${tenantId} is ${seen.status}, in its pool ${seen.state}`);
   if (active && rows.length === 0) findings.push(`tenant ${tenantId} is active without a row`);
-  if (active && !known[0]!.placed) findings.push(`tenant ${tenantId} is active without a place`);
+  if (active && !known[0]!.isolation) findings.push(`tenant ${tenantId} is active without a place`);
   if (!active && seen.status !== 'failed' && rows.length > 0)
     findings.push(`tenant ${tenantId} is ${seen.status} and has rows: ${rows}`);
   if (['provisioning', 'deprovisioning'].includes(seen.status))
