@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { packTar } from '../../../adapters/archive/tar.ts';
 import { archivePrefix, type Manifest, manifestKey } from '../../../domain/archive.ts';
 import { handler as sealBackup } from '../../../lambdas/backup/seal-backup.ts';
@@ -164,6 +164,10 @@ describe('an archive is refused by a restore and fails its drill when', () => {
     const kept = new Map<string, Buffer>();
     for await (const one of objects().list(archivePrefix(tenantId, backupId)))
       kept.set(one.key, (await objects().bytes(one.key))!);
+    const mend = async (): Promise<void> => {
+      for (const [name, bytes] of kept) await objects().put(name, bytes);
+    };
+    onTestFinished(mend);
     await tamper();
     const operation = `restore-${what.replaceAll(/\W+/g, '-')}`;
     const refused = await bench.prepare(operation, { tenantId, backupId }).then(
@@ -182,7 +186,7 @@ describe('an archive is refused by a restore and fails its drill when', () => {
     });
     expect((await bench.world.registry.backups.get(backupId))!.drillReason).toMatch(refusal);
     // As it was, it is good: what was refused is the tampering and nothing else.
-    for (const [name, bytes] of kept) await objects().put(name, bytes);
+    await mend();
     const mended = await drillRestore.run({ operation: `mended-${operation}`, ...slice }, bench.world);
     expect(mended).toMatchObject({ passed: 1 });
   });
