@@ -141,6 +141,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     credentials,
     endpoint: () => endpoint,
     log,
+    ...(options.postgresSettings ? { postgresSettings: options.postgresSettings } : {}),
     ...(options.interpose ? { interpose: options.interpose } : {}),
   });
   let app: Awaited<ReturnType<typeof startApp>> | undefined;
@@ -187,6 +188,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
       bundles,
       root,
     });
+    await services.wake();
     const resumed = services.resume();
     app = await startApp({
       entry: join(root, 'sample-app', 'main.ts'),

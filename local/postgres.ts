@@ -36,6 +36,8 @@ export interface PostgresOptions {
   readonly settings?: Readonly<Record<string, string>>;
   /** `native` folder of another PostgreSQL package, such as one of another major version. */
   readonly installed?: string | undefined;
+  /** Name that a new server's superuser gets; `postgres` unless told. */
+  readonly superuser?: string;
 }
 
 export interface PostgresServer {
@@ -56,8 +58,11 @@ const defaults: Readonly<Record<string, string>> = {
   unix_socket_directories: '',
   wal_level: 'logical',
   max_connections: '200',
-  max_wal_senders: '20',
-  max_replication_slots: '20',
+  max_wal_senders: '60',
+  max_replication_slots: '60',
+  // A move takes a worker for its changes and two for its first copy; ten tenants may move at once.
+  max_worker_processes: '60',
+  max_logical_replication_workers: '40',
   // A way back that was started a moment ago would wait for its worker for five seconds, the default.
   wal_retrieve_retry_interval: '500ms',
   shared_buffers: '128MB',
@@ -198,7 +203,10 @@ export const startPostgres = async (options: PostgresOptions): Promise<PostgresS
   prepareDirectory(directory, account);
   const binaries = findBinaries(directory, account, options.installed);
   const data = join(directory, 'data');
-  if (!existsSync(data)) initialise(directory, binaries, account, options.settings?.fsync !== 'off');
+  if (!existsSync(data)) {
+    const { settings, superuser = 'postgres' } = options;
+    await initialise(directory, binaries, account, { durable: settings?.fsync !== 'off', superuser });
+  }
   checkVersion(data, binaries);
   const server = readServerFile(directory);
   if (!server)

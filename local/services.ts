@@ -8,8 +8,10 @@ import { createEventSources } from './services/event-sources.ts';
 import { createEventsService } from './services/events.ts';
 import { createLambdaService, type LambdaService } from './services/lambda.ts';
 import { createQueuesService } from './services/queues.ts';
+import { createRdsService } from './services/rds.ts';
 import { createS3Service } from './services/s3.ts';
 import { createSchedulerService } from './services/scheduler.ts';
+import { masterSecrets } from './services/secrets/master-secrets.ts';
 import { createSecretsService } from './services/secrets.ts';
 import { createSsmService } from './services/ssm.ts';
 import { createStatesService } from './services/states.ts';
@@ -22,6 +24,8 @@ export interface ServicesOptions {
   readonly credentials: CredentialStore;
   readonly endpoint: () => string;
   readonly log: (source: string, line: string) => void;
+  /** Settings of every database server that RDS starts. */
+  readonly postgresSettings?: Readonly<Record<string, string>>;
   /** Stands between Step Functions and the handlers: where tests let steps fail. */
   readonly interpose?: (functions: FunctionInvoker) => FunctionInvoker;
 }
@@ -29,6 +33,8 @@ export interface ServicesOptions {
 export interface Services {
   readonly all: readonly Service[];
   readonly lambda: LambdaService;
+  /** Resolves when the DB instances that were available answer again; steps that go on may need them. */
+  wake(): Promise<void>;
   /** To be called when the functions are defined: open executions go on, queues are read. Answers how many executions. */
   resume(): number;
   /** Stops taking new work; what is open stays open on disk. */
@@ -91,6 +97,13 @@ export const createServices = (options: ServicesOptions): Services => {
     functions: lambda.invoker,
     log: report,
   });
+  const secrets = createSecretsService(place('secrets'));
+  const rds = createRdsService({
+    ...place('rds'),
+    settings: options.postgresSettings ?? {},
+    secrets: masterSecrets(secrets),
+    log: (line) => log('rds', line),
+  });
   const withSources = { ...lambda, operations: { ...lambda.operations, ...sources.operations } };
   return {
     all: [
@@ -100,11 +113,14 @@ export const createServices = (options: ServicesOptions): Services => {
       queues,
       withSources,
       s3,
-      createSecretsService(place('secrets')),
+      secrets,
       createSsmService(place('ssm')),
       createStsService({ accountId, credentials }),
+      // Last, as services are closed in this order: whoever writes to a server has then ended.
+      rds,
     ],
     lambda,
+    wake: () => rds.start(),
     resume: () => {
       events.start();
       scheduler.start();

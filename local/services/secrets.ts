@@ -25,7 +25,8 @@ import { openVault } from './vault.ts';
 
 const day = 86_400_000;
 const recovery = { default: 30, least: 7, most: 30 };
-const namePattern = /^[A-Za-z0-9/_+=.@-]{1,512}$/;
+/** `rds!` begins the names of secrets that RDS keeps for its master users. */
+const namePattern = /^(?:[A-Za-z0-9/_+=.@-]{1,512}|rds![a-z0-9-]{1,64})$/;
 
 const invalidParameter = (message: string): ServiceError => new ServiceError('InvalidParameterException', message);
 const invalidRequest = (message: string): ServiceError => new ServiceError('InvalidRequestException', message);
