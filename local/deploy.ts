@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { RDSClient } from '@aws-sdk/client-rds';
 import {
   CreateBucketCommand,
   PutBucketEncryptionCommand,
@@ -31,6 +32,7 @@ import {
 import { type FunctionName, machineName, nestedWorkflows, type WorkflowName, workflows } from '../domain/workflows.ts';
 import { createBus, createQueues, mapQueues } from './deploy/events.ts';
 import { createSchedules } from './deploy/schedules.ts';
+import { createServerParameters, serverParameterGroup } from './deploy/servers.ts';
 import { ensure, machinePrefix, type Target } from './deploy/target.ts';
 
 const archiveBucket = 'tenantry-archive';
@@ -164,11 +166,13 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
   const states = new SFNClient(options);
   const secrets = new SecretsManagerClient(options);
   const scheduler = new SchedulerClient(options);
+  const rds = new RDSClient(options);
   try {
     const [queues] = await Promise.all([
       createQueues(sqs, target),
       createSecrets(secrets, target),
       createBucket(s3, target.root),
+      createServerParameters(rds),
     ]);
     const environment: Environment = {
       REGISTRY_HOST: target.postgres.host,
@@ -182,7 +186,7 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
       SERVER_CLASS: 'db.t4g.medium',
       SERVER_STORAGE_GB: '20',
       SERVER_ENGINE_VERSION: '15',
-      SERVER_PARAMETER_GROUP: 'tenantry-tenant-servers',
+      SERVER_PARAMETER_GROUP: serverParameterGroup,
       SERVER_SUBNET_GROUP: 'tenantry-tenant-servers',
       SERVER_SECURITY_GROUP: 'sg-tenantry',
     };
@@ -200,6 +204,6 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
     const { host, port } = target.postgres;
     return { router: { host, port, database: environment.REGISTRY_DATABASE, secretId: 'tenantry/registry/router' } };
   } finally {
-    for (const client of [lambda, s3, sqs, events, states, secrets, scheduler]) client.destroy();
+    for (const client of [lambda, s3, sqs, events, states, secrets, scheduler, rds]) client.destroy();
   }
 };

@@ -19,6 +19,13 @@ export const root = resolve(import.meta.dirname, '..');
 /** Bundles of the handlers, made once for all test files (test/bundles.ts). */
 export const bundleDirectory = join(root, 'node_modules', '.cache', 'tenantry', 'bundles');
 
+export interface ServerLogin {
+  readonly host: string;
+  readonly port: number;
+  readonly username?: string;
+  readonly password?: string;
+}
+
 export interface TestCloud {
   readonly cloud: Cloud;
   readonly home: string;
@@ -31,7 +38,7 @@ export interface TestCloud {
   run(workflow: string, input: unknown): Promise<DescribeExecutionOutput>;
   publish(detailType: string, detail: unknown): Promise<string>;
   /** The superuser on one database: to damage, to look, never on behalf of the product. */
-  admin(database: string, server?: { readonly host: string; readonly port: number }): Promise<pg.Client>;
+  admin(database: string, server?: ServerLogin): Promise<pg.Client>;
   readonly secrets: SecretsManagerClient;
   /** Resolves with the rows as soon as the registry answers any for this query. */
   eventually<Row extends pg.QueryResultRow>(text: string, values?: readonly unknown[]): Promise<Row[]>;
@@ -69,10 +76,10 @@ export const startTestCloud = async (options: Partial<CloudOptions> = {}): Promi
   const events = new EventBridgeClient(client);
   const secrets = new SecretsManagerClient(client);
   const opened: pg.Client[] = [];
-  const admin = async (database: string, server?: { host: string; port: number }): Promise<pg.Client> => {
+  const admin = async (database: string, server: ServerLogin = cloud.postgres): Promise<pg.Client> => {
     const { superuser } = cloud.postgres;
-    const { host, port } = server ?? cloud.postgres;
-    const connection = new pg.Client({ host, port, database, user: superuser.username, password: superuser.password });
+    const { host, port, username: user = superuser.username, password = superuser.password } = server;
+    const connection = new pg.Client({ host, port, database, user, password });
     connection.on('error', () => undefined);
     await connection.connect();
     opened.push(connection);

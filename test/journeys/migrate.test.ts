@@ -25,13 +25,24 @@ const digest = async (tenantId: string): Promise<string> => {
   return hash.digest('hex');
 };
 
-/** The superuser where the tenant's rows are now. */
+const homes = new Map<string, Promise<pg.Client>>();
+
+/** The owner of the server on which the tenant's rows are now, in their database. */
 const homeOf = async (tenantId: string): Promise<pg.Client> => {
-  const { rows } = await control.query<{ host: string; port: number; database: string }>(
-    'SELECT database_host AS host, database_port AS port, database FROM router WHERE tenant_id = $1 LIMIT 1',
+  const { rows } = await control.query<{ host: string; port: number; database: string; secret: string | null }>(
+    `SELECT r.database_host AS host, r.database_port AS port, r.database, s.secret_prefix || '/migrate' AS secret
+     FROM router r JOIN placements p ON p.tenant_id = r.tenant_id AND p.active LEFT JOIN servers s ON s.id = p.server_id
+     WHERE r.tenant_id = $1 LIMIT 1`,
     [tenantId],
   );
-  return laptop.admin(rows[0]!.database, rows[0]);
+  const { secret, ...place } = rows[0]!;
+  const name = `${place.host}:${place.port}/${place.database}`;
+  const known = homes.get(name);
+  if (known) return known;
+  const opened = (async () =>
+    laptop.admin(place.database, { ...place, ...(secret ? await laptop.secret(secret) : {}) }))();
+  homes.set(name, opened);
+  return opened;
 };
 
 const hammer = async (tenantId: string): Promise<Load> => {
@@ -127,6 +138,20 @@ describe('a tenant that is moved while it is written to', () => {
     await load.stop();
     await expectWhole('acme', load);
     expect(await leftovers()).toEqual([]);
+  });
+
+  test('goes to a server of its own, and back with everything that was written since', {
+    timeout: 120_000,
+  }, async () => {
+    const load = await hammer('acme');
+    expect(await move({ tenantId: 'acme', isolation: 'server' })).toMatchObject({ phase: 'switched' });
+    await load.more(100);
+    expect(await move({ tenantId: 'acme', action: 'back' })).toMatchObject({ phase: 'finished' });
+    await load.more(50);
+    await load.stop();
+    await expectWhole('acme', load);
+    expect(await leftovers()).toEqual([]);
+    expect((await control.query('SELECT FROM servers WHERE tenant_id IS NOT NULL')).rowCount).toBe(0);
   });
 
   test('can be moved with its writes stopped, as announced', async () => {
