@@ -1,5 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { stallPicture } from './picture.ts';
 import type { BenchRow } from './row.ts';
 
 const root = resolve(import.meta.dirname, '..');
@@ -24,4 +25,5 @@ if (import.meta.main) {
   const rows = JSON.parse(readFileSync(join(root, 'docs', 'bench.json'), 'utf8')) as BenchRow[];
   const readme = join(root, 'README.md');
   writeFileSync(readme, withFigures(readFileSync(readme, 'utf8'), rows));
+  writeFileSync(join(root, 'docs', 'stall.svg'), stallPicture(rows));
 }
