@@ -1,4 +1,5 @@
 import type { ArchiveMember } from './archive.ts';
+import { dumpRoute } from './dump-route.ts';
 import { type Plan, planNamed } from './plans.ts';
 
 export const backupKinds = ['manual', 'scheduled', 'safety', 'final'] as const;
@@ -78,6 +79,8 @@ export interface BackupAge {
   readonly plan: string;
   /** Of the newest sealed backup; null when there is none. */
   readonly takenAt: Date | null;
+  /** Bytes of its archive; null when there is none. */
+  readonly bytes: number | null;
 }
 
 /** Whether a tenant's newest sealed backup is too old for its plan. */
@@ -88,18 +91,54 @@ export const isDue = ({ plan, takenAt }: BackupAge, now: Date): boolean =>
 export interface BackupSlice {
   readonly cell: string;
   readonly tenantIds: readonly string[];
+  /** One tenant that takes longer than a Lambda lives. */
+  readonly large: boolean;
 }
 
-/** At 15 ms for a small tenant, 200 take 3 s: a snapshot that short holds vacuum back nowhere. */
-const sliceSize = 200;
+/**
+ * Every slice scans the tables of its pool once to find out who changed, whatever number of tenants it has: many tenants share
+ * that. 5,000 small ones take half a minute, so that their snapshot holds vacuum back nowhere.
+ */
+const sliceSize = 5_000;
 
-/** Due tenants by cell, at most 200 a slice, the longest without a backup first. */
+/** Rows take about four times the bytes of their archive (text 4 to 17, files that are compressed already 1). */
+const rowsOverArchive = 4;
+
+const rowBytes = ({ bytes }: BackupAge): number => (bytes ?? 0) * rowsOverArchive;
+
+/**
+ * Due tenants by cell, the longest without a backup first: at most 5,000 a slice, and no more bytes than one Lambda dumps. A
+ * tenant that is too large for a Lambda has a slice for itself.
+ */
 export const slicesOf = (due: readonly BackupAge[]): BackupSlice[] => {
   const byAge = due.toSorted((a, b) => (a.takenAt?.getTime() ?? 0) - (b.takenAt?.getTime() ?? 0));
-  return [...Map.groupBy(byAge, ({ cell }) => cell)].flatMap(([cell, tenants]) =>
-    Array.from({ length: Math.ceil(tenants.length / sliceSize) }, (_, slice) => ({
-      cell,
-      tenantIds: tenants.slice(slice * sliceSize, (slice + 1) * sliceSize).map(({ tenantId }) => tenantId),
-    })),
-  );
+  return [...Map.groupBy(byAge, ({ cell }) => cell)].flatMap(([cell, tenants]) => {
+    const slices: { tenantIds: string[]; bytes: number }[] = [];
+    for (const tenant of tenants.filter((one) => dumpRoute({ bytes: rowBytes(one) }) === 'lambda')) {
+      const bytes = rowBytes(tenant);
+      const last = slices.at(-1);
+      if (last && last.tenantIds.length < sliceSize && dumpRoute({ bytes: last.bytes + bytes }) === 'lambda') {
+        last.tenantIds.push(tenant.tenantId);
+        last.bytes += bytes;
+      } else slices.push({ tenantIds: [tenant.tenantId], bytes });
+    }
+    const large = tenants.filter((one) => dumpRoute({ bytes: rowBytes(one) }) === 'task');
+    return [
+      ...large.map(({ tenantId }) => ({ cell, tenantIds: [tenantId], large: true })),
+      ...slices.map(({ tenantIds }) => ({ cell, tenantIds, large: false })),
+    ];
+  });
+};
+
+/** Days in which every archive that is pointed to again and again is looked at once. */
+const lookEveryDays = 30;
+
+/**
+ * Whether today is the tenant's day: on the others an unchanged archive is pointed to without a request to the bucket, which
+ * would cost more than all the rest of an unchanged tenant. Drills restore a sample of them besides.
+ */
+export const isLookedAt = (tenantId: string, now: Date): boolean => {
+  let hash = 0;
+  for (const letter of tenantId) hash = (hash * 31 + (letter.codePointAt(0) ?? 0)) % 1_000_003;
+  return hash % lookEveryDays === Math.floor(now.getTime() / 86_400_000) % lookEveryDays;
 };

@@ -56,7 +56,7 @@ export const steps = {
   CreateDatabase: handler('placement/create-database', 120, ['registry', 'database:migrate', 'tenant-secrets']),
   DropDatabase: handler('placement/drop-database', 300, ['registry', 'database:migrate', 'tenant-secrets']),
   ReleaseDatabase: handler('placement/release-database', 300, ['registry', 'database:provision', 'database:restore']),
-  OpenBackup: handler('backup/open-backup', 30, ['registry']),
+  OpenBackup: handler('backup/open-backup', 30, ['registry', 'archive:read']),
   DumpDatabase: handler('backup/dump-database', 840, ['registry', 'database:backup', 'archive:write'], {
     memory: 1024,
     clients: true,

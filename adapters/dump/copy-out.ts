@@ -10,7 +10,7 @@ export type CopySink = (chunk: Buffer, statement: number) => Promise<void> | und
  */
 export type RowWatch = (row: Buffer, statement: number, flush: () => void) => void;
 
-const blockBytes = 64 * 1024;
+const blockBytes = 256 * 1024;
 
 interface Connection {
   readonly stream: Socket;
@@ -27,7 +27,7 @@ interface CopyHandlers extends Submittable {
 
 /**
  * Gathers rows into blocks. The parser hands out views of its own buffer that it overwrites, and one row at a time: copying
- * them into 64 KiB blocks costs one memcpy and spares the consumer millions of small buffers. Blocks are never written twice.
+ * them into blocks of 256 KiB costs one memcpy and spares the consumer millions of small buffers. Blocks are never written twice.
  */
 const blocks = (emit: (chunk: Buffer) => void) => {
   let block = Buffer.alloc(0);

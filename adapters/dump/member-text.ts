@@ -47,7 +47,9 @@ const gzipStored = (text: Buffer): Buffer => {
 
 const gzipText = (text: Buffer): Buffer | Promise<Buffer> => {
   if (text.length <= storedBytes) return gzipStored(text);
-  return text.length <= inPlaceBytes ? gzipSync(text, fitting(text.length)) : gzipInPool(text, { level });
+  return text.length <= inPlaceBytes
+    ? gzipSync(text, fitting(text.length))
+    : gzipInPool(text, { level, chunkSize: 256 * 1024 });
 };
 
 /** COPY text of one table, or what became of it in an archive. */
@@ -94,7 +96,7 @@ export const streamMember = async (
   };
   // An upload that fails would leave the copy waiting for a reader for ever.
   const stop = new AbortController();
-  const flow = pipeline(text, createGzip({ level, chunkSize: 64 * 1024 }), counted, body, { signal: stop.signal });
+  const flow = pipeline(text, createGzip({ level, chunkSize: 256 * 1024 }), counted, body, { signal: stop.signal });
   const upload = objects.upload(key, body);
   const written = Promise.all([flow, upload]).catch((error: unknown) => {
     stop.abort(error);

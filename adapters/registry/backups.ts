@@ -133,8 +133,10 @@ export const openBackups = (sql: Sql): Backups => {
     ages: ({ plan, tenantIds } = {}) =>
       sql.query(
         `SELECT t.id AS "tenantId", CASE WHEN p.isolation = 'pooled' THEN p.cell_id ELSE p.id END AS cell, t.plan,
-           (SELECT max(b.taken_at) FROM backups b WHERE b.tenant_id = t.id AND b.status = 'sealed') AS "takenAt"
+           b.taken_at AS "takenAt", b.bytes
          FROM tenants t JOIN placements p ON p.tenant_id = t.id AND p.active
+         LEFT JOIN LATERAL (SELECT taken_at, bytes FROM backups WHERE tenant_id = t.id AND status = 'sealed'
+           ORDER BY taken_at DESC LIMIT 1) b ON true
          WHERE t.status = 'active' AND ($1::text IS NULL OR t.plan = $1) AND ($2::text[] IS NULL OR t.id = ANY ($2))
          ORDER BY t.id`,
         [plan, tenantIds],

@@ -13,6 +13,7 @@ import { openRestores, type Restores } from './restores.ts';
 import { openRetention, type RetentionRecords } from './retention.ts';
 import { openRoutes, type Routes } from './routes.ts';
 import { openServers, type Servers } from './servers.ts';
+import { openSlices, type Slices } from './slices.ts';
 import { openTenants, type Tenants } from './tenants.ts';
 
 export interface RegistryParts {
@@ -24,6 +25,7 @@ export interface RegistryParts {
   readonly operations: Operations;
   readonly journal: Journal;
   readonly backups: Backups;
+  readonly slices: Slices;
   readonly drills: Drills;
   readonly retention: RetentionRecords;
   readonly restores: Restores;
@@ -51,6 +53,7 @@ const parts = (sql: Sql): RegistryParts => ({
   operations: openOperations(sql),
   journal: openJournal(sql),
   backups: openBackups(sql),
+  slices: openSlices(sql),
   drills: openDrills(sql),
   retention: openRetention(sql),
   restores: openRestores(sql),

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { endUnlessDone } from '../../adapters/registry/endings.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
+import { readSlice } from './slice.ts';
 
 const contract = {
   input: z.object({
@@ -9,6 +10,8 @@ const contract = {
     execution: z.string().optional(),
     /** What the execution was started with: what is no tenant id had no backup. */
     tenantIds: z.array(z.unknown()).default([]),
+    /** Where the tenants of a fleet's slice are listed, instead of tenantIds. */
+    sliceKey: z.string().startsWith('fleet/').optional(),
     failure: failureSchema,
     holder: z.string().optional(),
     closes: z.boolean().default(false),
@@ -27,15 +30,18 @@ const contract = {
 export const handler = step('AbandonBackup', contract, async (input, world) => {
   const { operation, execution, failure, closes } = input;
   const failed = { ...describeFailure(failure), sealed: 0 };
-  const tenantIds = input.tenantIds.filter((id) => typeof id === 'string');
+  const tenantIds =
+    input.sliceKey === undefined
+      ? input.tenantIds.filter((id) => typeof id === 'string')
+      : await readSlice(world, input.sliceKey);
+  const own = new Set(tenantIds);
   for (const backup of await world.registry.backups.ofOperation(operation)) {
-    if (!tenantIds.includes(backup.tenantId)) continue;
+    if (!own.has(backup.tenantId)) continue;
     if (await world.registry.backups.fail(backup.id, failed.reason))
       await world.archive.remove(backup.tenantId, backup.id);
     else failed.sealed += 1;
   }
-  if (input.holder === undefined)
-    for (const tenantId of tenantIds) await world.registry.leases.release({ tenantId, holder: operation });
+  if (input.holder === undefined) await world.registry.leases.releaseMany({ tenantIds, holder: operation });
   if (!closes) return failed;
   const tenantId = tenantIds.length === 1 ? tenantIds[0] : undefined;
   const ending = { ...failed, kind: 'back-up-tenant', tenantId, executionArn: execution } as const;

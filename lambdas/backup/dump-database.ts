@@ -4,16 +4,27 @@ import { ensureToc } from '../../adapters/dump/toc.ts';
 import { templateDatabase } from '../../adapters/pool/template.ts';
 import { type DatabasePlace, roleSecret } from '../../adapters/postgres/connection.ts';
 import { sqlState } from '../../adapters/postgres/sql.ts';
+import { openNotes } from '../../adapters/registry/note-dumps.ts';
 import type { World } from '../../adapters/world.ts';
+import { isLookedAt } from '../../domain/backup.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { step } from '../step.ts';
-import { failedBackups, holdOne, shortReason, sliceBackups } from './slice.ts';
+import {
+  backupsOf,
+  type FailedBackups,
+  failedBackups,
+  holdSlice,
+  shortReason,
+  type sliceBackups,
+  sliceFields,
+  told,
+} from './slice.ts';
 
 const contract = {
   input: z.object({
     operation: z.string(),
     cell: z.string(),
-    backups: sliceBackups,
+    ...sliceFields,
     holder: z.string().optional(),
   }),
   output: z.object({
@@ -25,43 +36,50 @@ const contract = {
   }),
 };
 
-type Failed = z.infer<typeof failedBackups>;
+type Input = z.output<typeof contract.input>;
 
-/** What is left to write: not what an earlier attempt sealed, and nothing whose lease is lost or whose record has ended. */
+/**
+ * What is left to write: not what an earlier attempt dumped or sealed, and nothing whose lease is lost or whose record has
+ * ended. Of a fleet, an archive that is pointed to is looked at once a month, of one tenant at each time.
+ */
 const stillToDo = async (
   world: World,
-  operation: string,
-  { backups, holder = operation }: { backups: z.infer<typeof sliceBackups>; holder?: string | undefined },
-): Promise<{ tenants: ExportTenant[]; failed: Failed }> => {
+  { operation, holder = operation }: Input,
+  backups: z.infer<typeof sliceBackups>,
+): Promise<{ tenants: ExportTenant[]; failed: FailedBackups }> => {
+  const { slices } = world.registry;
+  const alone = backups.length === 1;
+  const all = backups.map(({ tenantId }) => tenantId);
+  const records = new Map((await slices.records(operation, all)).map((record) => [record.id, record]));
+  const open = backups.filter(({ backupId }) => !['dumped', 'sealed'].includes(records.get(backupId)?.status ?? ''));
+  const tenantIds = open.map(({ tenantId }) => tenantId);
+  const busy = await holdSlice(world, { tenantIds, holder, alone });
+  const previous = new Map((await slices.newestSealed(tenantIds)).map((one) => [one.tenantId, one]));
   const tenants: ExportTenant[] = [];
-  const failed: Failed = [];
-  for (const { tenantId, backupId } of backups) {
-    const backup = await world.registry.backups.get(backupId);
-    if (backup?.status === 'sealed') continue;
-    const busy = await holdOne(world, { tenantId, holder, alone: backups.length === 1 });
+  const failed: FailedBackups = [];
+  for (const { tenantId, backupId } of open) {
+    const record = records.get(backupId);
     const lost =
-      backup?.tenantId !== tenantId || backup.operationId !== operation
+      record?.tenantId !== tenantId
         ? `operation ${operation} opened no backup ${backupId} of tenant ${tenantId}`
-        : backup.status === 'failed'
-          ? `it has failed already: ${backup.reason}`
+        : record.status === 'failed'
+          ? `it has failed already: ${record.reason}`
           : undefined;
-    const reason = busy ?? lost;
+    const reason = busy.get(tenantId) ?? lost;
     if (reason !== undefined) {
       failed.push({ tenantId, backupId, reason: shortReason(reason) });
       continue;
     }
-    const last = await world.registry.backups.newestSealed(tenantId);
-    // An archive that a drill could not restore is never pointed to again.
-    const previous =
-      last?.schemaFingerprint && last.digests && last.drillOutcome !== 'failed'
-        ? {
-            archiveId: last.archiveId,
-            schemaFingerprint: last.schemaFingerprint,
-            digests: last.digests,
-            manifestSha256: last.manifestSha256,
-          }
-        : undefined;
-    tenants.push({ tenantId, backupId, operation, kind: backup?.kind ?? 'manual', previous });
+    const last = previous.get(tenantId);
+    const looked = alone || last?.manifestSha256 === null || isLookedAt(tenantId, world.now());
+    const trusted = last && !looked ? { rows: last.rows, bytes: last.bytes } : undefined;
+    tenants.push({
+      tenantId,
+      backupId,
+      operation,
+      kind: record?.kind ?? 'manual',
+      previous: last && { ...last, ...(trusted ? { trusted } : {}) },
+    });
   }
   return { tenants, failed };
 };
@@ -87,19 +105,27 @@ const tocOf = (world: World, place: DatabasePlace, signal: AbortSignal) => async
   });
 };
 
+/** Failures of a fleet's slice go to the records: thousands of reasons do not fit into a state. */
+const tellFailures = async (world: World, failed: FailedBackups, listed: boolean): Promise<FailedBackups> => {
+  if (listed) return failed;
+  await world.registry.slices.fail(failed);
+  return failed.slice(0, told);
+};
+
 /**
- * Writes the archives of a slice under one snapshot and notes each as soon as it is complete. Safe to run twice and late: an
- * attempt writes objects of its own, the first manifest counts, and a backup that has ended takes no note. Throws
- * BackupIncomplete when no tenant of the slice could be written.
+ * Writes the archives of a slice under one snapshot and notes each as soon as it is complete. Safe to run twice and late: what
+ * an attempt completed stays and is not done again, and a backup that has ended takes no note. Throws BackupIncomplete when
+ * no tenant of the slice could be written.
  */
 export const handler = step('DumpDatabase', contract, async (input, world, signal) => {
-  const { operation, backups } = input;
-  const { tenants, failed } = await stillToDo(world, operation, input);
+  const backups = await backupsOf(world, input);
+  const { tenants, failed } = await stillToDo(world, input, backups);
   const written: ExportedTenant[] = [];
   if (tenants.length > 0) {
     const found = await world.registry.placements.database(input.cell);
     if (!found) throw new StepFailure('InvalidStepInput', `cell ${input.cell} does not exist; open the backup again`);
     const { place, isolation } = found;
+    const note = openNotes(world.registry.slices);
     const unwritten = await exportTenants({
       connect: () => world.databases.connect(place, 'backup'),
       archive: world.archive,
@@ -108,7 +134,7 @@ export const handler = step('DumpDatabase', contract, async (input, world, signa
       toc: tocOf(world, place, signal),
       signal,
       written: async (exported) => {
-        await world.registry.backups.recordDump(exported.backupId, exported);
+        await note({ id: exported.backupId, ...exported });
         written.push(exported);
       },
     });
@@ -118,7 +144,7 @@ export const handler = step('DumpDatabase', contract, async (input, world, signa
     throw new StepFailure('BackupIncomplete', `no archive was written: ${failed[0]?.tenantId}: ${failed[0]?.reason}`);
   const sum = (of: (exported: ExportedTenant) => number): number => written.reduce((total, one) => total + of(one), 0);
   return {
-    failed,
+    failed: await tellFailures(world, failed, input.sliceKey === undefined),
     tenants: written.length,
     rows: sum(({ rows }) => rows),
     bytes: sum(({ bytes, sameAs }) => (sameAs === null ? bytes : 0)),

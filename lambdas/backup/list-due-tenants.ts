@@ -1,5 +1,6 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { type BackupSlice, isDue, slicesOf } from '../../domain/backup.ts';
+import { isDue, slicesOf } from '../../domain/backup.ts';
 import { step } from '../step.ts';
 
 const contract = {
@@ -20,7 +21,9 @@ const contract = {
   }),
 };
 
-const slicesSchema = z.array(z.object({ cell: z.string(), tenantIds: z.array(z.string()) }));
+/** What the Map reads: where the tenants of each slice are listed. */
+const itemsSchema = z.array(z.object({ cell: z.string(), key: z.string(), tenants: z.int(), large: z.boolean() }));
+type Items = z.infer<typeof itemsSchema>;
 
 /**
  * Writes the slices of due tenants to the bucket, where the Map reads them: 50,000 ids are more than a state may hold. A
@@ -37,17 +40,27 @@ export const handler = step('ListDueTenants', contract, async (input, world) => 
   });
   const { objects } = world.archive;
   const key = `fleet/${operation}/slices.json`;
-  const answer = (slices: readonly BackupSlice[]) => ({
+  const answer = (items: Items) => ({
     bucket: objects.bucket,
     key,
-    slices: slices.length,
-    tenants: slices.reduce((sum, slice) => sum + slice.tenantIds.length, 0),
+    slices: items.length,
+    tenants: items.reduce((sum, item) => sum + item.tenants, 0),
   });
   const written = await objects.text(key);
-  if (written !== undefined) return answer(slicesSchema.parse(JSON.parse(written)));
+  if (written !== undefined) return answer(itemsSchema.parse(JSON.parse(written)));
   const ages = await world.registry.backups.ages({ plan, tenantIds });
   const now = world.now();
   const slices = slicesOf(tenantIds ? ages : ages.filter((age) => isDue(age, now)));
-  if (await objects.putNew(key, JSON.stringify(slices), 'application/json')) return answer(slices);
-  return answer(slicesSchema.parse(JSON.parse((await objects.text(key)) ?? '[]')));
+  // Named after their content: of two attempts at once, only the lists of the one whose slices.json counts are read.
+  const items = await Promise.all(
+    slices.map(async ({ cell, tenantIds: ids, large }): Promise<Items[number]> => {
+      const text = JSON.stringify(ids);
+      const hash = createHash('sha256').update(text).digest('hex').slice(0, 16);
+      const own = `fleet/${operation}/${cell}-${hash}.json`;
+      await objects.put(own, text, 'application/json');
+      return { cell, key: own, tenants: ids.length, large };
+    }),
+  );
+  if (await objects.putNew(key, JSON.stringify(items), 'application/json')) return answer(items);
+  return answer(itemsSchema.parse(JSON.parse((await objects.text(key)) ?? '[]')));
 });

@@ -1,26 +1,34 @@
 import { z } from 'zod';
-import { backupIdOf } from '../../adapters/registry/backups.ts';
-import { sharedDatabase } from '../../adapters/registry/placements.ts';
+import type { Candidate } from '../../adapters/registry/slices.ts';
 import type { World } from '../../adapters/world.ts';
 import { type BackupKind, backupKinds } from '../../domain/backup.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import type { TenantStatus } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
-import { holdOne, shortReason, sliceBackups } from './slice.ts';
+import { holdSlice, readSlice, shortReason, sliceBackups, told } from './slice.ts';
 
 const contract = {
-  input: z.object({
-    operation: z.string(),
-    execution: z.string(),
-    kind: z.enum(backupKinds).default('manual'),
-    tenantIds: z.array(z.string()).min(1),
-    holder: z.string().optional(),
-    reason: z.string().optional(),
-    requestedBy: z.string().optional(),
-  }),
+  input: z
+    .object({
+      operation: z.string(),
+      execution: z.string(),
+      kind: z.enum(backupKinds).default('manual'),
+      tenantIds: z.array(z.string()).min(1).optional(),
+      /** Where the tenants of a slice are listed, instead of tenantIds. */
+      sliceKey: z.string().startsWith('fleet/').optional(),
+      holder: z.string().optional(),
+      reason: z.string().optional(),
+      requestedBy: z.string().optional(),
+    })
+    .refine(({ tenantIds, sliceKey }) => (tenantIds === undefined) !== (sliceKey === undefined), {
+      path: ['tenantIds'],
+      message: 'give either tenantIds or sliceKey',
+    }),
   output: z.object({
     cell: z.string(),
+    /** Empty for a slice that is kept in the bucket. */
     backups: sliceBackups,
+    count: z.int().nonnegative(),
     skipped: z.array(z.object({ tenantId: z.string(), reason: z.string() })),
   }),
 };
@@ -30,21 +38,42 @@ const backable = (kind: BackupKind): readonly TenantStatus[] =>
   kind === 'final' ? ['active', 'suspended', 'deprovisioning', 'failed'] : ['active', 'suspended'];
 
 /** Database of a tenant that can be backed up; throws TenantNotFound or TenantNotReady. */
-const cellOf = async (world: World, tenantId: string, kind: BackupKind): Promise<string> => {
-  const tenant = await world.registry.tenants.require(tenantId);
-  if (!backable(kind).includes(tenant.status))
+const cellOf = (tenantId: string, found: Candidate | undefined, kind: BackupKind): string => {
+  if (!found) throw new StepFailure('TenantNotFound', `tenant ${tenantId} is not in the registry; check the id`);
+  if (!backable(kind).includes(found.status))
     throw new StepFailure(
       'TenantNotReady',
-      `tenant ${tenantId} is ${tenant.status}; a ${kind} backup needs one that is ${backable(kind).join(' or ')}`,
+      `tenant ${tenantId} is ${found.status}; a ${kind} backup needs one that is ${backable(kind).join(' or ')}`,
     );
-  return sharedDatabase(await world.registry.placements.require(tenantId));
+  if (found.cell === null)
+    throw new StepFailure('TenantNotReady', `tenant ${tenantId} has no placement; provision it first`);
+  return found.cell;
 };
 
-/** Why one tenant of a slice is left out; a failure of the infrastructure is nobody's and ends the step. */
-const skipReason = (error: unknown): string => {
-  if (error instanceof StepFailure && (error.name === 'TenantNotFound' || error.name === 'TenantNotReady'))
-    return shortReason(error.message);
-  throw error;
+/** Tenants whose rows are in one database, and why the others are left out. A tenant that is alone throws instead. */
+const choose = async (
+  world: World,
+  tenantIds: readonly string[],
+  kind: BackupKind,
+): Promise<{ cell: string | undefined; chosen: string[]; skipped: Map<string, string> }> => {
+  const candidates = new Map(
+    (await world.registry.slices.candidates(tenantIds)).map((candidate) => [candidate.tenantId, candidate]),
+  );
+  const chosen: string[] = [];
+  const skipped = new Map<string, string>();
+  let cell: string | undefined;
+  for (const tenantId of tenantIds) {
+    try {
+      const own = cellOf(tenantId, candidates.get(tenantId), kind);
+      cell ??= own;
+      if (own === cell) chosen.push(tenantId);
+      else skipped.set(tenantId, `its rows are in ${own} now, the slice is of ${cell}`);
+    } catch (error) {
+      if (tenantIds.length === 1 || !(error instanceof StepFailure)) throw error;
+      skipped.set(tenantId, shortReason(error.message));
+    }
+  }
+  return { cell, chosen, skipped };
 };
 
 /**
@@ -52,7 +81,8 @@ const skipReason = (error: unknown): string => {
  * makes the step fail when it is busy, gone or not ready; of many, such a tenant is skipped with the reason.
  */
 export const handler = step('OpenBackup', contract, async (input, world) => {
-  const { operation, execution, kind, tenantIds, holder = operation, reason, requestedBy } = input;
+  const { operation, execution, kind, sliceKey, holder = operation, reason, requestedBy } = input;
+  const tenantIds = sliceKey === undefined ? (input.tenantIds ?? []) : await readSlice(world, sliceKey);
   const alone = tenantIds.length === 1;
   // In a fleet the operation is open already, and stays what it is.
   await world.registry.operations.open({
@@ -61,46 +91,31 @@ export const handler = step('OpenBackup', contract, async (input, world) => {
     tenantId: alone ? tenantIds[0] : undefined,
     executionArn: execution,
     // With tenantId it is an input of the machine again.
-    input: { ...(alone ? { tenantId: tenantIds[0] } : {}), kind, tenantIds, reason },
+    input: { ...(alone ? { tenantId: tenantIds[0] } : {}), kind, tenantIds: input.tenantIds, reason },
     requestedBy,
     parent: input.holder,
   });
-  const backups: z.infer<typeof sliceBackups> = [];
-  const skipped: { tenantId: string; reason: string }[] = [];
-  let cell: string | undefined;
-  for (const tenantId of tenantIds) {
-    const skip = (why: string): void => void skipped.push({ tenantId, reason: why });
-    try {
-      const own = await cellOf(world, tenantId, kind);
-      cell ??= own;
-      if (own !== cell) {
-        skip(`its rows are in ${own} now, the slice is of ${cell}`);
-        continue;
-      }
-    } catch (error) {
-      if (alone) throw error;
-      skip(skipReason(error));
-      continue;
-    }
-    const busy = await holdOne(world, { tenantId, holder, alone });
-    if (busy !== undefined) {
-      skip(busy);
-      continue;
-    }
-    const backupId = backupIdOf(operation, tenantId);
-    const backup = await world.registry.backups.open({
-      id: backupId,
-      tenantId,
-      operationId: operation,
-      kind,
-      cell,
-      reason,
-    });
-    if (backup.status === 'failed') {
-      if (alone)
-        throw new StepFailure('StaleOperation', `backup ${backupId} has failed: ${backup.reason}; start a new one`);
-      skip(`its backup ${backupId} has failed: ${backup.reason}`);
-    } else backups.push({ tenantId, backupId });
+  const { cell = '', chosen, skipped } = await choose(world, tenantIds, kind);
+  const busy = await holdSlice(world, { tenantIds: chosen, holder, alone });
+  for (const [tenantId, why] of busy) skipped.set(tenantId, why);
+  const free = chosen.filter((tenantId) => !busy.has(tenantId));
+  const records = await world.registry.slices.open({ operation, tenantIds: free, kind, cell, reason });
+  const opened = new Set(records.map(({ tenantId }) => tenantId));
+  const lost = free.find((tenantId) => !opened.has(tenantId));
+  if (lost !== undefined)
+    throw new Error(`the backup id of tenant ${lost} in ${operation} is taken by another; use another operation id`);
+  for (const { id, tenantId, status, reason: why } of records) {
+    if (status !== 'failed') continue;
+    if (alone) throw new StepFailure('StaleOperation', `backup ${id} has failed: ${why}; start a new one`);
+    skipped.set(tenantId, `its backup ${id} has failed: ${why}`);
   }
-  return { cell: cell ?? '', backups, skipped };
+  const backups = records
+    .filter(({ tenantId }) => !skipped.has(tenantId))
+    .map(({ id, tenantId }) => ({ tenantId, backupId: id }));
+  return {
+    cell,
+    backups: sliceKey === undefined ? backups : [],
+    count: backups.length,
+    skipped: [...skipped].slice(0, told).map(([tenantId, why]) => ({ tenantId, reason: why })),
+  };
 });

@@ -1,15 +1,16 @@
 import { z } from 'zod';
 import { commitOnce } from '../../adapters/registry/endings.ts';
+import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import type { World } from '../../adapters/world.ts';
 import { type Backup, sameDigests } from '../../domain/backup.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { step } from '../step.ts';
-import { failedBackups, sliceBackups } from './slice.ts';
+import { backupsOf, failedBackups, leaseSeconds, sliceFields, told } from './slice.ts';
 
 const contract = {
   input: z.object({
     operation: z.string(),
-    backups: sliceBackups,
+    ...sliceFields,
     failed: failedBackups.default([]),
     holder: z.string().optional(),
     /** The operation is this backup's own and ends with it. */
@@ -30,9 +31,6 @@ const contract = {
   }),
 };
 
-/** At most so many are listed: the answer travels on in the machine's state and in the result event. */
-const listed = 20;
-
 type Sealed = z.infer<typeof contract.output>['sealed'][number];
 
 const described = ({ id, tenantId, takenAt, rows, bytes }: Backup): Sealed => ({
@@ -47,9 +45,11 @@ const described = ({ id, tenantId, takenAt, rows, bytes }: Backup): Sealed => ({
  * Reads back what the bucket has: the manifest as it was recorded, and every object in the length that it needs. Answers the
  * SHA-256 of the manifest, to which the record is bound from here on.
  */
-const inspect = async (world: World, backup: Backup): Promise<string> => {
-  const { manifest, sha256 } = await world.archive.boundManifest(backup.tenantId, backup.archiveId);
-  await world.archive.inspect(manifest);
+const inspect = async (world: World, backup: Backup, known: Map<string, number>): Promise<string> => {
+  const { manifest, sha256, sizes } = await world.archive.boundManifest(backup.tenantId, backup.archiveId);
+  // Reference rows lie in an object that many archives share: it is asked for once.
+  for (const [key, size] of sizes) known.set(key, size);
+  await world.archive.inspect(manifest, known);
   const tables = Object.fromEntries(
     manifest.members.map(({ table, rows, digest }) => [table, [rows, digest] as const]),
   );
@@ -68,48 +68,95 @@ const inspect = async (world: World, backup: Backup): Promise<string> => {
   return sha256;
 };
 
-const sealOne = async (world: World, backupId: string, holder: string): Promise<Backup> => {
-  const backup = await world.registry.backups.get(backupId);
-  if (!backup) throw new StepFailure('BackupIncomplete', `backup ${backupId} was never opened`);
-  // A repeat: the lease may have been released and taken by another operation since.
-  if (backup.status === 'sealed') return backup;
-  if (backup.status !== 'dumped')
-    throw new StepFailure(
-      'BackupIncomplete',
-      `backup ${backupId} is ${backup.status}: ${backup.reason ?? 'it has no archive'}`,
-    );
-  const manifestSha256 = await inspect(world, backup);
-  return world.registry.transaction(async ({ leases, backups }) => {
-    await leases.hold({ tenantId: backup.tenantId, holder, seconds: 300 });
-    return backups.seal(backupId, manifestSha256);
-  });
+/** What a seal of one archive may find wrong, with that archive alone. */
+const ofTheArchive = (error: unknown): error is StepFailure =>
+  error instanceof StepFailure && ['ArchiveDamaged', 'BackupIncomplete', 'BackupNotFound'].includes(error.name);
+
+/** Archives that are read back at a time: each is one request of a few milliseconds. */
+const atOnce = 16;
+
+/** Reads the archives back, many at a time: backup id -> SHA-256 of its manifest, or why it cannot be sealed. */
+const inspectAll = async (
+  world: World,
+  backups: readonly Backup[],
+): Promise<{ manifests: Map<string, string>; reasons: Map<string, string> }> => {
+  const manifests = new Map<string, string>();
+  const reasons = new Map<string, string>();
+  const sizes = new Map<string, number>();
+  const queue = [...backups];
+  const work = async (): Promise<void> => {
+    for (let backup = queue.pop(); backup; backup = queue.pop()) {
+      try {
+        manifests.set(backup.id, await inspect(world, backup, sizes));
+      } catch (error) {
+        if (!ofTheArchive(error)) throw error;
+        reasons.set(backup.id, `${backup.tenantId}: ${error.message}`);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: atOnce }, work));
+  return { manifests, reasons };
 };
 
+/** Seals in one transaction with the leases: whoever lost one cannot commit. A record that was sealed before stays as it is. */
+const commit = (
+  world: World,
+  holder: string,
+  tenantIds: readonly string[],
+  seal: (slices: RegistryParts['slices']) => Promise<string[]>,
+): Promise<string[]> =>
+  world.registry.transaction(async ({ leases, slices }) => {
+    const held = await leases.holdMany({ tenantIds, holder, seconds: leaseSeconds });
+    const lost = tenantIds.find((tenantId) => !held.has(tenantId));
+    // Says whose the lease is, or that the holder has ended.
+    if (lost !== undefined) await leases.hold({ tenantId: lost, holder, seconds: leaseSeconds });
+    return seal(slices);
+  });
+
+const unsealable = (tenantId: string, backup: Backup | undefined, backupId: string): string =>
+  backup
+    ? `${tenantId}: backup ${backupId} is ${backup.status}: ${backup.reason ?? 'it has no archive'}`
+    : `${tenantId}: backup ${backupId} was never opened`;
+
 const sealIn = async (world: World, input: z.output<typeof contract.input>) => {
-  const { operation, backups, failed, closes } = input;
+  const { operation, failed, closes } = input;
+  const { registry } = world;
   const holder = input.holder ?? operation;
+  const backups = await backupsOf(world, input);
+  const ids = new Set(backups.map(({ backupId }) => backupId));
   const reasons = new Map(failed.map(({ backupId, reason }) => [backupId, reason]));
+  const known = async (): Promise<Map<string, Backup>> =>
+    new Map((await registry.backups.ofOperation(operation)).map((backup) => [backup.id, backup]));
+  const before = await known();
+  const dumped = [...before.values()].filter(
+    ({ id, status }) => ids.has(id) && status === 'dumped' && !reasons.has(id),
+  );
+  const pointing = dumped.filter(({ sameAs }) => sameAs !== null).map(({ tenantId }) => tenantId);
+  const pointed = new Set(
+    pointing.length > 0
+      ? await commit(world, holder, pointing, (slices) => slices.sealPointing(operation, pointing))
+      : [],
+  );
+  const own = dumped.filter(({ id }) => !pointed.has(id));
+  const { manifests, reasons: damaged } = await inspectAll(world, own);
+  for (const [id, reason] of damaged) reasons.set(id, reason);
+  const sound = own.filter(({ id }) => manifests.has(id)).map(({ tenantId }) => tenantId);
+  if (sound.length > 0) await commit(world, holder, sound, (slices) => slices.seal(manifests));
+  const after = dumped.length > 0 ? await known() : before;
   const sealed: Backup[] = [];
   for (const { backupId, tenantId } of backups) {
-    if (reasons.has(backupId)) continue;
-    try {
-      sealed.push(await sealOne(world, backupId, holder));
-    } catch (error) {
-      if (
-        !(error instanceof StepFailure) ||
-        !['ArchiveDamaged', 'BackupIncomplete', 'BackupNotFound'].includes(error.name)
-      )
-        throw error;
-      reasons.set(backupId, `${tenantId}: ${error.message}`);
-    }
+    const backup = after.get(backupId);
+    // A repeat finds what was sealed before; the lease may have been released and taken by another operation since.
+    if (backup?.status === 'sealed' && !reasons.has(backupId)) sealed.push(backup);
+    else if (!reasons.has(backupId)) reasons.set(backupId, unsealable(tenantId, backup, backupId));
   }
   if (sealed.length === 0 && reasons.size > 0)
     throw new StepFailure('BackupIncomplete', `no archive could be sealed: ${[...reasons.values()][0]}`);
-  for (const [backupId, reason] of reasons) await world.registry.backups.fail(backupId, reason);
+  await registry.slices.fail([...reasons].map(([backupId, reason]) => ({ backupId, reason })));
   if (input.holder === undefined)
-    for (const { tenantId } of backups) await world.registry.leases.release({ tenantId, holder });
-  const result = { sealed: sealed.slice(0, listed).map(described), count: sealed.length, failed: reasons.size };
-  if (closes) await world.registry.operations.succeed(operation, result);
+    await registry.leases.releaseMany({ tenantIds: backups.map(({ tenantId }) => tenantId), holder });
+  const result = { sealed: sealed.slice(0, told).map(described), count: sealed.length, failed: reasons.size };
+  if (closes) await registry.operations.succeed(operation, result);
   return result;
 };
 

@@ -21,13 +21,12 @@ const sliceResult = z.object({ count: z.int().nonnegative(), failed: z.int().non
  * tenants have no new archive all the same. Records that are still open end here. A repeat answers the same.
  */
 export const handler = step('SummariseBackups', contract, async ({ operation, results }, world) => {
-  const { backups, leases, operations } = world.registry;
+  const { backups, leases, operations, slices } = world.registry;
   const records = await backups.ofOperation(operation);
   const unsealed = records.filter(({ status }) => status !== 'sealed' && status !== 'deleted');
-  for (const { id, tenantId } of unsealed) {
-    await backups.fail(id, 'its slice ended without an answer');
-    await leases.release({ tenantId, holder: operation });
-  }
+  await slices.fail(unsealed.map(({ id }) => ({ backupId: id, reason: 'its slice ended without an answer' })));
+  if (unsealed.length > 0)
+    await leases.releaseMany({ tenantIds: unsealed.map(({ tenantId }) => tenantId), holder: operation });
   const told = results.reduce<number>((sum, result) => sum + (sliceResult.safeParse(result).data?.failed ?? 0), 0);
   const sealed = records.length - unsealed.length;
   const failed = Math.max(unsealed.length, told);

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type BackupAge, type Digests, isDue, sameDigests, slicesOf } from '../../domain/backup.ts';
+import { type BackupAge, type Digests, isDue, isLookedAt, sameDigests, slicesOf } from '../../domain/backup.ts';
+import { dumpRoute, largestLambdaDump } from '../../domain/dump-route.ts';
 import { plans } from '../../domain/plans.ts';
 
 const now = new Date('2026-11-23T03:00:00Z');
@@ -10,6 +11,7 @@ const age = (change: Partial<BackupAge> = {}): BackupAge => ({
   cell: 'eu-1',
   plan: 'starter',
   takenAt: null,
+  bytes: null,
   ...change,
 });
 
@@ -30,11 +32,14 @@ describe('a tenant is due', () => {
   });
 });
 
-test('slices hold every due tenant once, of one cell each, 200 at most, those without a backup first', () => {
+test('slices hold every due tenant once, of one cell each, as much as a Lambda can dump, those without a backup first', () => {
   const ages = fc.array(
     fc.record({
       cell: fc.constantFrom('eu-1', 'eu-2', 'us-1'),
       takenAt: fc.option(fc.date({ min: new Date(0), max: now, noInvalidDate: true })),
+      bytes: fc.option(
+        fc.oneof(fc.integer({ min: 0, max: 1_000_000 }), fc.integer({ min: 0, max: largestLambdaDump })),
+      ),
     }),
     { maxLength: 900 },
   );
@@ -45,15 +50,32 @@ test('slices hold every due tenant once, of one cell each, 200 at most, those wi
       expect(slices.flatMap(({ tenantIds }) => tenantIds).toSorted()).toEqual(
         due.map(({ tenantId }) => tenantId).toSorted(),
       );
-      for (const { cell, tenantIds } of slices) {
+      for (const { cell, tenantIds, large } of slices) {
         const own = tenantIds.map((id) => due.find(({ tenantId }) => tenantId === id)!);
         expect(own.every((one) => one.cell === cell)).toBe(true);
-        expect(tenantIds.length).toBeLessThanOrEqual(200);
+        expect(tenantIds.length).toBeLessThanOrEqual(5_000);
+        const bytes = own.reduce((sum, one) => sum + 4 * (one.bytes ?? 0), 0);
+        if (large) expect([tenantIds.length, dumpRoute({ bytes })]).toEqual([1, 'task']);
+        else expect(dumpRoute({ bytes })).toBe('lambda');
         const times = own.map(({ takenAt }) => takenAt?.getTime() ?? 0);
         expect(times).toEqual(times.toSorted((a, b) => a - b));
       }
     }),
     { numRuns: 30 },
+  );
+});
+
+test('a pool of small tenants is one slice, because every slice scans its tables', () => {
+  const many = Array.from({ length: 12_000 }, (_, place) => age({ tenantId: `t${place}`, bytes: 10_000 }));
+  expect(slicesOf(many).map(({ tenantIds }) => tenantIds.length)).toEqual([5_000, 5_000, 2_000]);
+});
+
+test('the archive of every unchanged tenant is looked at on one day of thirty', () => {
+  const days = Array.from({ length: 30 }, (_, day) => new Date(now.getTime() + day * 86_400_000));
+  fc.assert(
+    fc.property(fc.stringMatching(/^[a-z][a-z0-9-]{0,30}$/), (tenantId) => {
+      expect(days.filter((day) => isLookedAt(tenantId, day))).toHaveLength(1);
+    }),
   );
 });
 

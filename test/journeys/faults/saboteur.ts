@@ -44,19 +44,25 @@ const isRetried = (payload: string): boolean => {
   return Object.hasOwn(failures, errorType) && failures[errorType as FailureName] === 'retry';
 };
 
-/** Whom a payload is for: its tenants, or its operation where it names none. */
+/**
+ * Whom a payload is for: its tenants, or its operation where it names none. The slices of a fleet here are named after their
+ * cells: the tenant of the operation's name is in local-1, the other one of its fleet in local-2.
+ */
 const subjectsOf = (payload: string): string[] => {
   const {
     operation,
     tenantId,
     tenantIds = [],
     backups = [],
+    sliceKey,
   } = JSON.parse(payload) as {
     operation?: string;
     tenantId?: string;
     tenantIds?: string[];
     backups?: { tenantId: string }[];
+    sliceKey?: string;
   };
+  if (sliceKey?.includes('/local-2-')) return [`${operation}-2`];
   const tenants = [tenantId, ...tenantIds, ...backups.map((backup) => backup.tenantId)];
   const named = tenants.filter((name) => typeof name === 'string');
   return named.length === 0 && operation !== undefined ? [operation] : named;

@@ -32,6 +32,7 @@ describe('a backup of one tenant', () => {
     expect(slice).toEqual({
       cell: 'eu-1',
       backups: [{ tenantId, backupId: expect.stringMatching(/^b-[0-9a-f]{12}$/) }],
+      count: 1,
       skipped: [],
     });
     const dumped = await dump(slice);
@@ -76,7 +77,7 @@ describe('a backup of one tenant', () => {
     const { open, dump } = laptop.steps(operation);
     const [sealed] = await backups().sealed(tenantId);
     await expect(open([tenantId])).rejects.toMatchObject({ name: 'StaleOperation' });
-    await dump({ cell: 'eu-1', backups: [{ tenantId, backupId: sealed!.id }], skipped: [] });
+    await dump({ cell: 'eu-1', backups: [{ tenantId, backupId: sealed!.id }], count: 1, skipped: [] });
     expect(await backups().sealed(tenantId)).toEqual([sealed]);
   });
 

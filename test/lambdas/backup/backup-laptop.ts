@@ -19,7 +19,7 @@ export interface BackupLaptop extends Laptop {
   write(tenantId: string, sql: string): Promise<void>;
   /** The steps of one backup operation, as the machine calls them. */
   steps(operation: string): {
-    open(tenantIds: readonly string[], more?: object): Promise<Slice>;
+    open(tenantIds: readonly string[] | undefined, more?: object): Promise<Slice>;
     dump(slice: Slice, more?: object): ReturnType<typeof dumpDatabase.run>;
     seal(slice: Slice, more?: object): ReturnType<typeof sealBackup.run>;
     abandon(tenantIds: readonly string[], more?: object): ReturnType<typeof abandonBackup.run>;

@@ -1,0 +1,133 @@
+import type { BackupKind, BackupStatus, Digests } from '../../domain/backup.ts';
+import type { TenantStatus } from '../../domain/tenant.ts';
+import type { Sql } from '../postgres/sql.ts';
+import { backupIdOf, type Dump } from './backups.ts';
+
+/** A tenant as a backup finds it. */
+export interface Candidate {
+  readonly tenantId: string;
+  readonly status: TenantStatus;
+  /** The pool's cell, or the place of its own database; null where it has none. */
+  readonly cell: string | null;
+}
+
+export interface SliceRecord {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly kind: BackupKind;
+  readonly status: BackupStatus;
+  readonly reason: string | null;
+}
+
+/** The newest sealed backup of a tenant, as the next one compares itself with it. */
+export interface NewestSealed {
+  readonly tenantId: string;
+  readonly archiveId: string;
+  readonly rows: number;
+  readonly bytes: number;
+  readonly schemaFingerprint: string;
+  readonly digests: Digests;
+  readonly manifestSha256: string | null;
+}
+
+/** What a fleet's backup does with thousands of records: each a statement for all, whatever their number. */
+export interface Slices {
+  candidates(tenantIds: readonly string[]): Promise<Candidate[]>;
+  /** Opens a record for every tenant, or finds it; answers them as they are. */
+  open(backups: {
+    operation: string;
+    tenantIds: readonly string[];
+    kind: BackupKind;
+    cell: string;
+    reason?: string | undefined;
+  }): Promise<SliceRecord[]>;
+  /** Records that the operation opened for these tenants. */
+  records(operation: string, tenantIds: readonly string[]): Promise<SliceRecord[]>;
+  /** Newest sealed backups of these tenants, without those whose archive a drill could not restore. */
+  newestSealed(tenantIds: readonly string[]): Promise<NewestSealed[]>;
+  /** Notes written archives like `recordDump` of one; answers the ids that took the note, which an ended backup does not. */
+  recordDumps(dumps: readonly (Dump & { readonly id: string })[]): Promise<Set<string>>;
+  /** Seals dumped records that point to a sealed and bound archive; answers their ids. */
+  sealPointing(operation: string, tenantIds: readonly string[]): Promise<string[]>;
+  /** Seals dumped records, each bound to its manifest; answers their ids. */
+  seal(manifests: ReadonlyMap<string, string>): Promise<string[]>;
+  fail(failures: readonly { readonly backupId: string; readonly reason: string }[]): Promise<void>;
+}
+
+const record = 'b.id, b.tenant_id AS "tenantId", b.kind, b.status, b.reason';
+
+export const openSlices = (sql: Sql): Slices => {
+  const ids = (rows: readonly { id: string }[]): string[] => rows.map(({ id }) => id);
+  const records: Slices['records'] = (operation, tenantIds) =>
+    sql.query(
+      `SELECT ${record} FROM backups b WHERE b.operation_id = $1 AND b.tenant_id = ANY ($2) ORDER BY b.tenant_id`,
+      [operation, tenantIds],
+    );
+  return {
+    candidates: (tenantIds) =>
+      sql.query(
+        `SELECT t.id AS "tenantId", t.status, CASE WHEN p.isolation = 'pooled' THEN p.cell_id ELSE p.id END AS cell
+         FROM tenants t LEFT JOIN placements p ON p.tenant_id = t.id AND p.active WHERE t.id = ANY ($1)`,
+        [tenantIds],
+      ),
+    open: async ({ operation, tenantIds, kind, cell, reason }) => {
+      await sql.query(
+        `INSERT INTO backups (id, tenant_id, operation_id, kind, cell_id, archive_id, reason)
+         SELECT id, tenant_id, $3, $4, $5, id, $6 FROM unnest($1::text[], $2::text[]) AS n (id, tenant_id)
+         ON CONFLICT DO NOTHING`,
+        [tenantIds.map((tenantId) => backupIdOf(operation, tenantId)), tenantIds, operation, kind, cell, reason],
+      );
+      return records(operation, tenantIds);
+    },
+    records,
+    newestSealed: (tenantIds) =>
+      sql.query(
+        `SELECT b.tenant_id AS "tenantId", b.archive_id AS "archiveId", b.rows, b.bytes,
+           b.schema_fingerprint AS "schemaFingerprint", b.digests, b.manifest_sha256 AS "manifestSha256"
+         FROM unnest($1::text[]) AS t (id) CROSS JOIN LATERAL (
+           SELECT * FROM backups WHERE tenant_id = t.id AND status = 'sealed' ORDER BY taken_at DESC, opened_at DESC LIMIT 1) b
+         WHERE b.schema_fingerprint IS NOT NULL AND b.digests IS NOT NULL
+           AND NOT EXISTS (SELECT FROM backups a WHERE a.id = b.archive_id AND a.drill_outcome = 'failed')`,
+        [tenantIds],
+      ),
+    recordDumps: async (dumps) => {
+      // What points to another record has its digests from there: they are most of the text.
+      const text = JSON.stringify(dumps.map((dump) => (dump.sameAs === null ? dump : { ...dump, digests: null })));
+      const noted = await sql.query<{ id: string }>(
+        `UPDATE backups b SET status = 'dumped', taken_at = d."takenAt", rows = d.rows, bytes = d.bytes,
+           schema_fingerprint = d."schemaFingerprint", same_as = d."sameAs", archive_id = coalesce(d."sameAs", b.id),
+           digests = CASE WHEN d."sameAs" IS NULL THEN d.digests ELSE (SELECT digests FROM backups WHERE id = d."sameAs") END
+         FROM jsonb_to_recordset($1::jsonb) AS d (id text, "takenAt" timestamptz, rows bigint, bytes bigint,
+           "schemaFingerprint" text, digests jsonb, "sameAs" text)
+         WHERE b.id = d.id AND b.status IN ('open', 'dumped') RETURNING b.id`,
+        [text],
+      );
+      return new Set(ids(noted));
+    },
+    sealPointing: async (operation, tenantIds) =>
+      ids(
+        await sql.query<{ id: string }>(
+          `UPDATE backups b SET status = 'sealed', sealed_at = clock_timestamp(), manifest_sha256 = a.manifest_sha256
+           FROM backups a WHERE b.operation_id = $1 AND b.tenant_id = ANY ($2) AND b.status = 'dumped' AND a.id = b.same_as
+             AND a.status = 'sealed' AND a.manifest_sha256 IS NOT NULL AND a.drill_outcome IS DISTINCT FROM 'failed' RETURNING b.id`,
+          [operation, tenantIds],
+        ),
+      ),
+    seal: async (manifests) =>
+      ids(
+        await sql.query<{ id: string }>(
+          `UPDATE backups b SET status = 'sealed', sealed_at = clock_timestamp(), manifest_sha256 = m.sha256
+           FROM unnest($1::text[], $2::text[]) AS m (id, sha256) WHERE b.id = m.id AND b.status = 'dumped' RETURNING b.id`,
+          [[...manifests.keys()], [...manifests.values()]],
+        ),
+      ),
+    fail: async (failures) => {
+      if (failures.length === 0) return;
+      await sql.query(
+        `UPDATE backups b SET reason = CASE b.status WHEN 'failed' THEN b.reason ELSE f.reason END, status = 'failed'
+         FROM unnest($1::text[], $2::text[]) AS f (id, reason) WHERE b.id = f.id AND b.status IN ('open', 'dumped', 'failed')`,
+        [failures.map(({ backupId }) => backupId), failures.map(({ reason }) => reason)],
+      );
+    },
+  };
+};
