@@ -6,6 +6,8 @@ import type { Order, Outcome, Sandbox } from './sandbox.ts';
 export interface Job {
   readonly order: Order;
   readonly since: number;
+  /** When the latest process got it. */
+  begunAt: number;
   /** How often a process ended before it saw the event. */
   losses: number;
   sandbox: Sandbox | undefined;
@@ -28,6 +30,10 @@ export interface Lane {
   readonly idle: IdleSandbox[];
   readonly busy: Set<Job>;
   starting: number;
+  /** When its last process was loaded, on the clock of `performance.now()`. */
+  grownAt: number;
+  /** Milliseconds of an invocation, the latest counting most; undefined before the first one ended. */
+  typical: number | undefined;
 }
 
 export const newLane = (definition: FunctionDefinition): Lane => ({
@@ -36,6 +42,8 @@ export const newLane = (definition: FunctionDefinition): Lane => ({
   idle: [],
   busy: new Set(),
   starting: 0,
+  grownAt: 0,
+  typical: undefined,
 });
 
 export const concurrencyOf = (lane: Lane): number => lane.definition.reservedConcurrency ?? Number.POSITIVE_INFINITY;
@@ -53,6 +61,26 @@ export const uncovered = (lane: Lane): number => {
 export const waitingSince = (lane: Lane): number => lane.waiting[0]?.since ?? Number.POSITIVE_INFINITY;
 
 export const hasProcess = (lane: Lane): boolean => lane.busy.size + lane.idle.length + lane.starting > 0;
+
+/** Notes how long an invocation took: a moving average over about five of them. */
+export const noteDuration = (lane: Lane, milliseconds: number): void => {
+  lane.typical = lane.typical === undefined ? milliseconds : lane.typical + (milliseconds - lane.typical) / 5;
+};
+
+/**
+ * When a further process is worth its load, on the clock of `performance.now()`; Infinity when nobody waits without one.
+ * At once for the first process and where invocations last longer than `patience`. Else when every busy process has been
+ * at its invocation for so long, or when the oldest has waited so long since the lane last grew, twice as long for each
+ * process that there is: short work is done sooner by the processes there are, and each load slows all of them.
+ */
+export const growsAt = (lane: Lane, patience: number): number => {
+  if (uncovered(lane) <= 0 || lane.idle.length > 0) return Number.POSITIVE_INFINITY;
+  if (!hasProcess(lane) || (lane.typical ?? 0) > patience) return 0;
+  const processes = lane.busy.size + lane.starting;
+  const waited = Math.max(waitingSince(lane), lane.grownAt) + patience * 2 ** (processes - 1);
+  if (lane.starting > 0) return waited;
+  return Math.min(waited, Math.max(...[...lane.busy].map(({ begunAt }) => begunAt)) + patience);
+};
 
 /** A handler that does not load fails the invocation that waits longest, as every cold start on AWS fails its own. */
 export const failOldest = (lane: Lane, error: FunctionError): void =>

@@ -7,6 +7,10 @@ export interface PoolLimits {
   readonly memory: number;
   /** Processes that load at once. Loading is bound by the processor: more at once makes each slower, none sooner. */
   readonly starts: number;
+  /** Milliseconds that an invocation waits for a busy process before one more is loaded, which takes 300 to 500 ms of a core. */
+  readonly patience: number;
+  /** Milliseconds that a process is idle before a function that has some already may have its place. */
+  readonly spare: number;
   /** Invocations that wait for one function before further ones are refused. */
   readonly queue: number;
   /** Milliseconds that a process without work is kept. */
@@ -19,6 +23,8 @@ export const defaultLimits = (): PoolLimits => ({
   processes: Math.min(32, availableParallelism() * 8),
   memory: Math.floor(totalmem() / 2 ** 20 / 2),
   starts: Math.max(2, availableParallelism()),
+  patience: 400,
+  spare: 5_000,
   queue: 10_000,
   idle: 300_000,
   load: 30_000,

@@ -3,12 +3,13 @@ import type { FunctionDefinition } from './definition.ts';
 import {
   concurrencyOf,
   failOldest,
+  growsAt,
   hasProcess,
   type IdleSandbox,
   type Job,
   type Lane,
   newLane,
-  uncovered,
+  noteDuration,
   waitingSince,
 } from './lane.ts';
 import { type PoolLimits, processLifetime } from './limits.ts';
@@ -48,7 +49,8 @@ const exhausted = (name: string): Settled => ({
 
 /**
  * Warm child processes for many functions under common limits. Who waits longest gets the next place; a place is taken
- * first from processes without work, longest idle first, and from a busy function only when another one has none.
+ * first from processes without work, longest idle first, and from a busy function only when another one has none. A function
+ * that has a process already takes no place of one that worked a moment ago: the two would take it from each other in turns.
  */
 export const createPool = (limits: PoolLimits, open: (definition: FunctionDefinition) => Sandbox): Pool => {
   const lanes = new Map<string, Lane>();
@@ -57,6 +59,8 @@ export const createPool = (limits: PoolLimits, open: (definition: FunctionDefini
   /** Those of them that are killed: their place is as good as free. */
   const leaving = new Set<Sandbox>();
   let closed = false;
+  /** Wakes the pool when somebody has waited long enough for a further process. */
+  let patience: NodeJS.Timeout | undefined;
 
   const memoryOf = (sandboxes: Iterable<Sandbox>): number => {
     let sum = 0;
@@ -77,8 +81,12 @@ export const createPool = (limits: PoolLimits, open: (definition: FunctionDefini
     clearTimeout(entry.timer);
     lane.idle.splice(lane.idle.indexOf(entry), 1);
   };
-  const evictOne = (): boolean => {
-    const idle = [...lanes.values()].flatMap((lane) => lane.idle.map((entry) => ({ lane, entry })));
+  /** Ends the process that is idle longest, `idleFor` milliseconds at least. */
+  const evictOne = (idleFor: number): boolean => {
+    const latest = Date.now() - idleFor;
+    const idle = [...lanes.values()].flatMap((lane) =>
+      lane.idle.filter(({ since }) => since <= latest).map((entry) => ({ lane, entry })),
+    );
     const oldest = idle.reduce<(typeof idle)[number] | undefined>(
       (best, next) => (best && best.entry.since <= next.entry.since ? best : next),
       undefined,
@@ -123,7 +131,9 @@ export const createPool = (limits: PoolLimits, open: (definition: FunctionDefini
   const serve = async (lane: Lane, sandbox: Sandbox, job: Job): Promise<void> => {
     lane.busy.add(job);
     job.sandbox = sandbox;
+    job.begunAt = performance.now();
     const outcome = await sandbox.run(job.order);
+    noteDuration(lane, performance.now() - job.begunAt);
     lane.busy.delete(job);
     job.sandbox = undefined;
     if (outcome.kind !== 'unstarted') job.settle(outcome);
@@ -149,6 +159,7 @@ export const createPool = (limits: PoolLimits, open: (definition: FunctionDefini
     });
     const error = await sandbox.loaded;
     lane.starting -= 1;
+    lane.grownAt = performance.now();
     if (error && !closed) failOldest(lane, error);
     if (error) end(sandbox);
     else park(lane, sandbox);
@@ -169,13 +180,22 @@ export const createPool = (limits: PoolLimits, open: (definition: FunctionDefini
   const pump = (): void => {
     if (closed) return;
     for (const lane of lanes.values()) assign(lane);
+    clearTimeout(patience);
     while (startingCount() < limits.starts) {
-      const needy = [...lanes.values()].filter((lane) => uncovered(lane) > 0 && lane.idle.length === 0);
-      const lane = needy.sort((a, b) => waitingSince(a) - waitingSince(b))[0];
-      if (!lane) return;
+      const now = performance.now();
+      const due = [...lanes.values()].map((lane) => ({ lane, at: growsAt(lane, limits.patience) }));
+      const lane = due
+        .filter(({ at }) => at <= now)
+        .map((each) => each.lane)
+        .sort((a, b) => waitingSince(a) - waitingSince(b))[0];
+      if (!lane) {
+        const next = Math.min(...due.map(({ at }) => at));
+        if (next < Number.POSITIVE_INFINITY) patience = setTimeout(pump, next - now);
+        return;
+      }
       const { memory } = lane.definition;
       if (fitsNow(memory)) void start(lane);
-      else if (fitsSoon(memory) || !evictOne()) return;
+      else if (fitsSoon(memory) || !evictOne(hasProcess(lane) ? limits.spare : 0)) return;
     }
   };
 
@@ -194,6 +214,7 @@ export const createPool = (limits: PoolLimits, open: (definition: FunctionDefini
       const job: Job = {
         order,
         since: performance.now(),
+        begunAt: 0,
         losses: 0,
         sandbox: undefined,
         over: false,
@@ -243,6 +264,7 @@ export const createPool = (limits: PoolLimits, open: (definition: FunctionDefini
     },
     async close() {
       closed = true;
+      clearTimeout(patience);
       for (const lane of lanes.values()) {
         for (const job of [...lane.waiting.splice(0), ...lane.busy]) job.reject(closedError());
         for (const entry of [...lane.idle]) takeIdle(lane, entry);

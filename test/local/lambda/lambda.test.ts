@@ -305,6 +305,27 @@ describe('many calls at once', () => {
     expect(await Promise.all(calls)).toEqual(Array.from({ length: 5 }, () => ({ payload: 'null' })));
   });
 
+  test('of short work wait for the process that there is: none is loaded for nothing', async () => {
+    const { define, call } = await openFunctions({ limits: { processes: 5, starts: 5, patience: 60_000 } });
+    define('short');
+    const calls = await Promise.all(Array.from({ length: 10 }, () => call('short', {})));
+    expect(new Set(calls.map(({ answer }) => (answer as { pid: number }).pid)).size).toBe(1);
+  });
+
+  test('of a function that has a process leave the others theirs, however long they wait', async () => {
+    const { define, call, directory } = await openFunctions({ limits: { processes: 2, patience: 0, spare: 60_000 } });
+    for (const name of ['busy', 'resting']) define(name);
+    const pid = async (): Promise<number> => ((await call('resting', {})).answer as { pid: number }).pid;
+    const before = await pid();
+    const started = join(directory, 'started');
+    const held = call('busy', { do: 'hold', started, go: join(directory, 'go') });
+    await appears(started);
+    const second = call('busy', {});
+    expect(await pid()).toBe(before);
+    writeFileSync(join(directory, 'go'), '');
+    expect((await Promise.all([held, second])).map(({ failed }) => failed)).toEqual([false, false]);
+  });
+
   test('beyond the reserved concurrency wait in process and are refused over the wire', async () => {
     const { define, call, config, directory } = await openFunctions();
     define('single', { reservedConcurrency: 1 });
