@@ -62,7 +62,12 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     closeRegistry = connection.close;
     return openRegistry(connection);
   });
-  const databases = once(() => openDatabases(secrets()));
+  let closeDatabases = async (): Promise<void> => undefined;
+  const databases = once(() => {
+    const opened = openDatabases(secrets());
+    closeDatabases = opened.close;
+    return opened;
+  });
   // Path style: the laptop has no host names for buckets, and AWS takes both.
   const archive = once(() =>
     openArchive({ bucket: variable('ARCHIVE_BUCKET'), s3: new S3Client({ forcePathStyle: true }) }),
@@ -109,6 +114,8 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
       return registryPlace();
     },
     now: () => new Date(),
-    close: () => closeRegistry(),
+    close: async () => {
+      await Promise.all([closeRegistry(), closeDatabases()]);
+    },
   };
 };

@@ -18,6 +18,18 @@ export interface Databases {
    * A refused password is fetched again once: the secret may have been rotated since.
    */
   connect(place: DatabasePlace, role: DatabaseRole): Promise<pg.Client>;
+  /**
+   * Runs `work` on a connection that this process keeps for the next call: to connect costs the server a new process, a
+   * password check and empty caches, 15 ms of processor where the work itself takes 3 (measured). For places that nobody
+   * drops, and for work that leaves no session state and no open transaction behind. Calls of one place and role take turns.
+   */
+  lend<Result>(
+    place: DatabasePlace,
+    role: DatabaseRole,
+    work: (client: pg.ClientBase) => Promise<Result>,
+  ): Promise<Result>;
+  /** Ends the kept connections. */
+  close(): Promise<void>;
 }
 
 interface Limits {
@@ -64,40 +76,86 @@ const withLogin = async <Result>(
   }
 };
 
+const ignore = (): void => undefined;
+
+/** Milliseconds that a lent connection waits for the next call. */
+const lentMillis = 60_000;
+
 /** Connections to the databases of cells. TLS follows PGSSLMODE, which pg reads itself: `verify-full` on AWS. */
-export const openDatabases = (secrets: Secrets, application = 'tenantry'): Databases => ({
-  connect: (place, role) =>
-    withLogin(secrets, roleSecret(place, role), async (login) => {
-      const client = new pg.Client({
-        host: place.host,
-        port: place.port,
-        database: place.database,
-        user: login.username,
-        password: login.password,
-        application_name: `${application} ${role}`,
-        connectionTimeoutMillis: connectMillis,
-        keepAlive: true,
-        options: startupOptions({
-          statement_timeout: limits[role].statement,
-          lock_timeout: 5_000,
-          idle_in_transaction_session_timeout: limits[role].idle,
-          DateStyle: 'ISO',
-          TimeZone: 'UTC',
-          extra_float_digits: 1,
-          jit: 'off',
-        }),
+export const openDatabases = (secrets: Secrets, application = 'tenantry'): Databases => {
+  const configOf = (place: DatabasePlace, role: DatabaseRole, login: Credentials): pg.ClientConfig => ({
+    host: place.host,
+    port: place.port,
+    database: place.database,
+    user: login.username,
+    password: login.password,
+    application_name: `${application} ${role}`,
+    connectionTimeoutMillis: connectMillis,
+    keepAlive: true,
+    options: startupOptions({
+      statement_timeout: limits[role].statement,
+      lock_timeout: 5_000,
+      idle_in_transaction_session_timeout: limits[role].idle,
+      DateStyle: 'ISO',
+      TimeZone: 'UTC',
+      extra_float_digits: 1,
+      jit: 'off',
+    }),
+  });
+  const lent = new Map<string, pg.Pool>();
+  const lender = (key: string, config: pg.ClientConfig): pg.Pool => {
+    const known = lent.get(key);
+    if (known) return known;
+    const pool = new pg.Pool({ ...config, max: 1, idleTimeoutMillis: lentMillis, allowExitOnIdle: true });
+    // An idle connection that the server closed is replaced by the pool; nobody has to hear of it.
+    pool.on('error', ignore);
+    lent.set(key, pool);
+    return pool;
+  };
+  return {
+    connect: (place, role) =>
+      withLogin(secrets, roleSecret(place, role), async (login) => {
+        const client = new pg.Client(configOf(place, role, login));
+        // Without a listener a server that goes away between two queries ends the process; the next query reports it.
+        client.on('error', ignore);
+        try {
+          await client.connect();
+        } catch (error) {
+          client.end().catch(ignore);
+          throw error;
+        }
+        return client;
+      }),
+    lend: async (place, role, work) => {
+      const key = JSON.stringify([place.host, place.port, place.database, roleSecret(place, role)]);
+      const client = await withLogin(secrets, roleSecret(place, role), async (login) => {
+        try {
+          return await lender(key, configOf(place, role, login)).connect();
+        } catch (error) {
+          // The password belongs to the pool: the next login needs a new one.
+          if (sqlState(error) === '28P01') lent.delete(key);
+          throw error;
+        }
       });
-      // Without a listener a server that goes away between two queries ends the process; the next query reports it.
-      client.on('error', () => undefined);
+      client.on('error', ignore);
       try {
-        await client.connect();
+        const result = await work(client);
+        client.off('error', ignore);
+        client.release();
+        return result;
       } catch (error) {
-        client.end().catch(() => undefined);
+        // Whatever went wrong may have left something in the session; the listener stays with the client that is thrown away.
+        client.release(true);
         throw error;
       }
-      return client;
-    }),
-});
+    },
+    close: async () => {
+      const pools = [...lent.values()];
+      lent.clear();
+      await Promise.all(pools.map((pool) => pool.end()));
+    },
+  };
+};
 
 export interface RegistryPlace {
   readonly host: string;
@@ -119,10 +177,10 @@ export type RegistryConnection = Sql & { close(): Promise<void> };
  * 16 GiB gives. Opened by the first query, kept warm across invocations, opened anew after a refused password.
  */
 export const openRegistryConnection = (place: RegistryPlace, secrets: Secrets): RegistryConnection => {
-  let pool: pg.Pool | undefined;
-  const open = (login: Credentials): pg.Pool => {
-    if (pool) return pool;
-    pool = new pg.Pool({
+  let opened: { readonly pool: pg.Pool; readonly sql: Sql } | undefined;
+  const open = (login: Credentials): Sql => {
+    if (opened) return opened.sql;
+    const pool = new pg.Pool({
       host: place.host,
       port: place.port,
       database: place.database,
@@ -142,18 +200,19 @@ export const openRegistryConnection = (place: RegistryPlace, secrets: Secrets): 
       }),
     });
     // An idle connection that the server closed is replaced by the pool; nobody has to hear of it.
-    pool.on('error', () => undefined);
-    return pool;
+    pool.on('error', ignore);
+    opened = { pool, sql: poolSql(pool) };
+    return opened.sql;
   };
   const close = async (): Promise<void> => {
-    const closing = pool;
-    pool = undefined;
-    await closing?.end();
+    const closing = opened;
+    opened = undefined;
+    await closing?.pool.end();
   };
   const use = <Result>(work: (sql: Sql) => Promise<Result>): Promise<Result> =>
     withLogin(secrets, place.secretId, async (login) => {
       try {
-        return await work(poolSql(open(login)));
+        return await work(open(login));
       } catch (error) {
         // The password belongs to the pool; 28P01 comes while connecting, so no statement of `work` has run.
         if (sqlState(error) === '28P01') await close();

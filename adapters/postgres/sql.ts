@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { ClientBase, Pool } from 'pg';
 
 /** What every part of the registry needs of PostgreSQL: the same inside and outside a transaction. */
@@ -11,15 +12,40 @@ const run = async <Row extends object>(
   client: Pick<ClientBase, 'query'>,
   text: string,
   values: readonly unknown[] = [],
-): Promise<Row[]> => (await client.query<Row & Record<string, unknown>>(text, [...values])).rows;
+  name?: string,
+): Promise<Row[]> =>
+  (await client.query<Row & Record<string, unknown>>({ ...(name ? { name } : {}), text, values: [...values] })).rows;
 
-const savepoints = (client: ClientBase, depth: number): Sql => ({
-  query: (text, values) => run(client, text, values),
+type NameOf = (text: string, values: readonly unknown[] | undefined) => string | undefined;
+
+const unnamed: NameOf = () => undefined;
+
+/** Texts that one process may prepare: each is kept by every connection that ran it. Later ones are parsed at each call. */
+const mostStatements = 300;
+
+/**
+ * A name for every text that has parameters: the server parses and plans it once per connection, which halves what a short
+ * statement costs it (measured). Texts without parameters are rare or change the schema.
+ */
+const statementNames = (): NameOf => {
+  const names = new Map<string, string>();
+  return (text, values) => {
+    if (!values || values.length === 0) return undefined;
+    const known = names.get(text);
+    if (known !== undefined || names.size >= mostStatements) return known;
+    const name = createHash('sha256').update(text).digest('base64url');
+    names.set(text, name);
+    return name;
+  };
+};
+
+const savepoints = (client: ClientBase, depth: number, nameOf: NameOf): Sql => ({
+  query: (text, values) => run(client, text, values, nameOf(text, values)),
   transaction: async (work) => {
     const name = `step_${depth}`;
     await client.query(`SAVEPOINT ${name}`);
     try {
-      const result = await work(savepoints(client, depth + 1));
+      const result = await work(savepoints(client, depth + 1, nameOf));
       await client.query(`RELEASE SAVEPOINT ${name}`);
       return result;
     } catch (error) {
@@ -29,10 +55,14 @@ const savepoints = (client: ClientBase, depth: number): Sql => ({
   },
 });
 
-const transact = async <Result>(client: ClientBase, work: (sql: Sql) => Promise<Result>): Promise<Result> => {
+const transact = async <Result>(
+  client: ClientBase,
+  work: (sql: Sql) => Promise<Result>,
+  nameOf: NameOf = unnamed,
+): Promise<Result> => {
   await client.query('BEGIN');
   try {
-    const result = await work(savepoints(client, 1));
+    const result = await work(savepoints(client, 1, nameOf));
     await client.query('COMMIT');
     return result;
   } catch (error) {
@@ -50,27 +80,33 @@ export const clientSql = (client: ClientBase): Sql => ({
 
 const ignore = (): void => undefined;
 
-/** A pool as Sql. A client whose transaction failed on the connection itself is thrown away by pg-pool. */
-export const poolSql = (pool: Pool): Sql => ({
-  query: (text, values) => run(pool, text, values),
-  transaction: async (work) => {
-    const client = await pool.connect();
-    // The pool listens only to its idle clients: without this a server that goes away between two statements of the
-    // transaction ends the process. The next statement reports it. A client that is thrown away keeps the listener.
-    client.on('error', ignore);
-    try {
-      const result = await transact(client, work);
-      client.off('error', ignore);
-      client.release();
-      return result;
-    } catch (error) {
-      const lost = isConnectionLost(error);
-      if (!lost) client.off('error', ignore);
-      client.release(lost);
-      throw error;
-    }
-  },
-});
+/**
+ * A pool as Sql; its connections keep the statements prepared. A client whose transaction failed on the connection itself
+ * is thrown away by pg-pool.
+ */
+export const poolSql = (pool: Pool): Sql => {
+  const nameOf = statementNames();
+  return {
+    query: (text, values) => run(pool, text, values, nameOf(text, values)),
+    transaction: async (work) => {
+      const client = await pool.connect();
+      // The pool listens only to its idle clients: without this a server that goes away between two statements of the
+      // transaction ends the process. The next statement reports it. A client that is thrown away keeps the listener.
+      client.on('error', ignore);
+      try {
+        const result = await transact(client, work, nameOf);
+        client.off('error', ignore);
+        client.release();
+        return result;
+      } catch (error) {
+        const lost = isConnectionLost(error);
+        if (!lost) client.off('error', ignore);
+        client.release(lost);
+        throw error;
+      }
+    },
+  };
+};
 
 /** SQLSTATE of an error from pg, undefined for anything else. */
 export const sqlState = (error: unknown): string | undefined => {

@@ -31,6 +31,18 @@ const note = (within: Sql, text: string) => within.query('INSERT INTO notes VALU
 const notes = async () =>
   (await sql.query<{ text: string }>('SELECT text FROM notes ORDER BY 1')).map(({ text }) => text);
 
+test('a statement with parameters is parsed once per connection, inside transactions and outside', async () => {
+  const { username: user, password } = server.superuser;
+  const one = new pg.Pool({ host: server.host, port: server.port, user, password, database: 'postgres', max: 1 });
+  const single = poolSql(one);
+  for (const text of ['a', 'b', 'c']) await note(single, text);
+  await single.transaction((within) => note(within, 'd'));
+  const prepared = await single.query<{ statement: string }>('SELECT statement FROM pg_prepared_statements');
+  expect(prepared.map(({ statement }) => statement)).toEqual(['INSERT INTO notes VALUES ($1)']);
+  expect(await notes()).toEqual(['a', 'b', 'c', 'd']);
+  await one.end();
+});
+
 describe('a transaction', () => {
   test('commits what it did, and rolls all of it back when its work throws', async () => {
     await sql.transaction((within) => note(within, 'kept'));
