@@ -9,6 +9,7 @@ import { CommandFailure, exitCodes } from '../cli/exit-codes.ts';
 import { follow, type OperationRecord } from '../cli/progress.ts';
 import { loadChat } from '../sample-app/load.ts';
 import { asTenant, connectAsApp, type Digests, differing, digestsOf } from './database.ts';
+import { moveAround } from './moves.ts';
 import { openStory, type Story } from './story.ts';
 
 /** Filled once the cloud answers: acme, globex, initech, or acme-2, ... where a former demo left its tenants. */
@@ -219,6 +220,14 @@ const main = async (): Promise<void> => {
         changed.length === 0 ? 'every digest equal' : `differs in ${changed.join(', ')}`,
       );
     }
+    await moveAround(story, cloud, damaged, succeed);
+    const unmoved = await digestAll(database);
+    for (const tenantId of neighbours)
+      story.prove(
+        `${tenantId} did not notice`,
+        differing(before.get(tenantId)!, unmoved.get(tenantId)!).length === 0,
+        'every digest equal after the moves',
+      );
     story.facts.seconds = Math.round((performance.now() - started) / 100) / 10;
     summarise(story);
   } finally {
