@@ -57,6 +57,12 @@ export interface RestoreRecord {
       readonly rows: number;
       readonly fix: string;
     }[];
+    readonly unfit?: readonly {
+      readonly table: string;
+      readonly rule: string;
+      readonly rows: number;
+      readonly fix: string;
+    }[];
   } | null;
 }
 
@@ -133,6 +139,13 @@ export const comparisonLines = ({ report }: RestoreRecord): string[] => {
 
 /** What a swap would refuse, each with its fix. */
 export const brokenLines = ({ report }: RestoreRecord): string[] =>
-  (report?.broken ?? []).map(({ table, references, rows, fix }) =>
-    red(`a swap would be refused: ${rows} rows of ${table} would refer to missing rows of ${references}; ${fix}`),
-  );
+  [
+    ...(report?.broken ?? []).map(
+      ({ table, references, rows, fix }) =>
+        `${rows} rows of ${table} would refer to missing rows of ${references}; ${fix}`,
+    ),
+    ...(report?.unfit ?? []).map(
+      ({ table, rule, rows, fix }) =>
+        `${rows} rows of ${table} break a rule that is newer than the backup (${rule}); ${fix}`,
+    ),
+  ].map((line) => red(`a swap would be refused: ${line}`));

@@ -26,6 +26,8 @@ export const restoreRequest = {
   asOf: z.string().min(1).optional(),
   backupId: z.string().min(1).optional(),
   tables: z.array(z.string().min(1)).min(1).optional(),
+  /** Also the tables whose rows the asked ones refer to. */
+  withReferences: z.boolean().optional(),
   rows: rowsSchema.optional(),
   into: z.enum(['copy', 'in-place']).optional(),
   approval: z.enum(['required', 'given']).optional(),

@@ -42,15 +42,40 @@ export interface BrokenReference {
   readonly fix: string;
 }
 
-/** How the columns of one table differ between backup and database. */
+/** A check, unique or exclusion constraint, primary key or unique index, by its name and as PostgreSQL spells it. */
+export interface SchemaRule {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** How one table differs between backup and database. */
 export interface ColumnDrift {
   readonly table: string;
   /** In the backup, not in the table any more: not restored. */
   readonly removed: readonly string[];
   /** In the table, not in the backup: rows that exist now keep their value, rows that come back get the default. */
   readonly added: readonly string[];
-  /** Loaded through the type of today. */
+  /** Those of them that may not be null and have no default: no row can come back. */
+  readonly required: readonly string[];
+  /** In the backup as values, computed by the table of today. */
+  readonly computed: readonly string[];
+  /** Of another type now, or of one that was redefined: values are converted where each of them stays what it is. */
   readonly retyped: readonly string[];
+  /** NOT NULL since the backup. */
+  readonly tightened: readonly string[];
+  /** Rules that the backup's schema did not have. */
+  readonly rules: readonly SchemaRule[];
+}
+
+/** Rows of the backup that a rule made since does not let in. */
+export interface UnfitRows {
+  readonly table: string;
+  /** `column note, NOT NULL without a default`, or name and text of the constraint. */
+  readonly rule: string;
+  readonly rows: number;
+  /** At most three keys without tenant_id, as text. */
+  readonly samples: readonly string[];
+  readonly fix: string;
 }
 
 export interface RestorePlanNotes extends Closure {
@@ -64,8 +89,9 @@ export interface RestoreReport {
   readonly tables: readonly TableComparison[];
   /** Digest of the tenant's live rows in the compared tables: a swap that meets another one compares again. */
   readonly digest: string;
-  /** What a swap would refuse. */
+  /** What a swap would refuse: references that would point at nothing, and rows that newer rules do not let in. */
   readonly broken: readonly BrokenReference[];
+  readonly unfit: readonly UnfitRows[];
   readonly comparedAt: string;
   /** True when the live rows had changed since the report that people saw, and this one was made inside the swap. */
   readonly comparedAgain: boolean;

@@ -1,8 +1,9 @@
 import type { Manifest } from './archive.ts';
 import { parseAsOf } from './as-of.ts';
 import { StepFailure } from './errors.ts';
+import { driftWarnings } from './restore-drift.ts';
 import type { ColumnDrift } from './restore-report.ts';
-import { copiedColumns, type Scope, type TenantTable, tableName } from './scope.ts';
+import { type Scope, type TenantTable, tableName } from './scope.ts';
 
 /** Where a restore stands. `staged` and `compared` can be re-opened and swapped later; the last four are final. */
 export const restoreStatuses = [
@@ -112,7 +113,7 @@ export const didYouMean = (name: string, candidates: readonly string[]): string 
   return near ? ` (did you mean ${near.candidate}?)` : '';
 };
 
-const findTable = (name: string, scope: Scope): TenantTable => {
+const findTable = (name: string, scope: Scope, manifest: Pick<Manifest, 'backupId' | 'tables'>): TenantTable => {
   const fits = scope.tables.filter((table) => tableName(table) === name || table.name === name);
   if (fits.length === 1) return fits[0]!;
   const refuse = (why: string): never => {
@@ -123,6 +124,12 @@ const findTable = (name: string, scope: Scope): TenantTable => {
   if (root) return refuse(`is a partition; name the whole table ${tableName(root)}`);
   if (scope.reference.some((table) => table === name || table.endsWith(`.${name}`)))
     return refuse('is reference data that all tenants share; no tenant restore touches it');
+  const dropped = manifest.tables.find(({ table }) => table === name || table.endsWith(`.${name}`));
+  if (dropped)
+    throw new StepFailure(
+      'RestoreRefused',
+      `tables: ${dropped.table} was dropped since backup ${manifest.backupId}; make it again, empty, and its rows can come back`,
+    );
   const names = scope.tables.flatMap((table) => [table.name, tableName(table)]);
   return refuse(
     `is no tenant table${didYouMean(name, names)}; the tables are ${scope.tables.map(tableName).join(', ')}`,
@@ -138,7 +145,7 @@ export interface ChosenTables {
 /**
  * The tables that a restore covers, in foreign-key order: the asked ones, or all that backup and database share.
  * Names are exact in case, the schema may be left out. Throws InvalidStepInput for an unknown name, RestoreRefused
- * for an asked table that the backup does not know.
+ * for an asked table that the backup does not know, or that was dropped since.
  */
 export const expandTables = (asked: {
   readonly tables?: readonly string[] | undefined;
@@ -148,7 +155,7 @@ export const expandTables = (asked: {
   const { scope, manifest } = asked;
   const then = new Set(manifest.tables.map(({ table }) => table));
   if (asked.tables && asked.tables.length > 0) {
-    const wanted = new Set(asked.tables.map((name) => tableName(findTable(name, scope))));
+    const wanted = new Set(asked.tables.map((name) => tableName(findTable(name, scope, manifest))));
     const unknown = [...wanted].filter((table) => !then.has(table));
     if (unknown.length > 0)
       throw new StepFailure(
@@ -220,6 +227,30 @@ export const closure = (scope: Scope, tables: readonly string[]): Closure => {
   return { needs: reach(tables, ties, 'parent'), referredBy: reach(tables, ties, 'child') };
 };
 
+/**
+ * The chosen tables with all whose rows theirs refer to, also through one another, in foreign-key order. What the backup does
+ * not know of them is left out, with a warning.
+ */
+export const addReferences = (
+  { tables, warnings }: ChosenTables,
+  { scope, manifest }: { readonly scope: Scope; readonly manifest: Pick<Manifest, 'backupId' | 'tables'> },
+): ChosenTables => {
+  const then = new Set(manifest.tables.map(({ table }) => table));
+  const { needs } = closure(scope, tables);
+  const wanted = new Set([...tables, ...needs.map(({ table }) => table)]);
+  return {
+    tables: scope.tables.map(tableName).filter((table) => wanted.has(table) && then.has(table)),
+    warnings: [
+      ...warnings,
+      ...needs.map(({ table, via }) =>
+        then.has(table)
+          ? `${table} is restored too: ${via} refers to it`
+          : `${table} is needed by ${via} and was added after the backup: stays as it is`,
+      ),
+    ],
+  };
+};
+
 /** Live rows change only after somebody approved: beforehand (`given`), or by looking at the comparison. */
 export const needsApproval = (restore: {
   readonly into: 'copy' | 'in-place';
@@ -231,47 +262,5 @@ export const needsApproval = (restore: {
 export const planWarnings = ({ needs, referredBy }: Closure, drift: readonly ColumnDrift[]): string[] => [
   ...needs.map(({ table, via }) => `needs ${table}: ${via} refers to it, and it is not restored`),
   ...referredBy.map(({ table, via }) => `referredBy ${table}: ${via} refers to restored rows, and it is not restored`),
-  ...drift.flatMap(({ table, removed, added, retyped }) => [
-    ...removed.map((column) => `${table}.${column} was dropped since the backup: not restored`),
-    ...added.map((column) => `${table}.${column} was added since the backup: rows that come back get its default`),
-    ...retyped.map((column) => `${table}.${column} has another type now: old values are read as that type`),
-  ]),
+  ...drift.flatMap(driftWarnings),
 ];
-
-const columnLine = (table: string): string => `column ${table}.`;
-
-/** Columns that a schema description (`Scope.lines`) gives a table, with their types. */
-const describedColumns = (lines: readonly string[], table: string): Map<string, string> =>
-  new Map(
-    lines
-      .filter((line) => line.startsWith(columnLine(table)))
-      .map((line) => line.slice(columnLine(table).length))
-      .map((text) => [text.slice(0, text.indexOf(' ')), text.slice(text.indexOf(' ') + 1)] as const)
-      .map(([name, text]) => [name, text.replace(/( not null| identity | generated | default ).*$/, '')] as const),
-  );
-
-/** How a table's columns changed between the archive and now. Columns meet by name: positions move when one is dropped. */
-export const columnDrift = (manifest: Pick<Manifest, 'schema' | 'members'>, table: TenantTable): ColumnDrift => {
-  const name = tableName(table);
-  const described = describedColumns(manifest.schema.lines, name);
-  const then = manifest.members.find(({ root }) => root === name)?.columns ?? [...described.keys()];
-  const now = new Map(table.columns.map((column) => [column.name, column]));
-  return {
-    table: name,
-    removed: then.filter((column) => !now.has(column)),
-    added: copiedColumns(table)
-      .map((column) => column.name)
-      .filter((column) => !then.includes(column)),
-    retyped: then.filter((column) => now.has(column) && described.get(column) !== now.get(column)?.type),
-  };
-};
-
-/** Lines that speak of a table in one schema description only: `-` then, `+` now. At most ten: enough to see why. */
-export const differingLines = (then: readonly string[], now: readonly string[], table: string): string[] => {
-  const speaks = (line: string): boolean => line.includes(`${table}.`) || line.includes(`${table} `);
-  const only = (lines: readonly string[], others: readonly string[], sign: string): string[] => {
-    const known = new Set(others);
-    return lines.filter((line) => speaks(line) && !known.has(line)).map((line) => `${sign} ${line}`);
-  };
-  return [...only(then, now, '-'), ...only(now, then, '+')].slice(0, 10);
-};

@@ -6,10 +6,11 @@ import { liveDigest, refuseLostStaging } from './digests.ts';
 import { filterSql } from './filter.ts';
 import { list, openTables, type RestoredTable, type RestoreWork, sameKey, sameRow } from './layout.ts';
 import { findBroken, gainsAndLosses } from './references.ts';
+import { findUnfit } from './rules.ts';
 import { asTenant } from './transaction.ts';
 
 /** What a comparison finds; when it was made and what the plan warned of is added by the step. */
-export type Comparison = Pick<RestoreReport, 'tables' | 'digest' | 'broken'>;
+export type Comparison = Pick<RestoreReport, 'tables' | 'digest' | 'broken' | 'unfit'>;
 
 /** Samples per table, and characters per value: a report stays readable and far below what a browser stalls on. */
 const samplesPerTable = 20;
@@ -139,7 +140,9 @@ export const compareTables = async (
     ...gainsAndLosses(new Map(counts)),
     relation: futureOf(tables),
   });
-  return { tables: compared, digest, broken };
+  const { tenantId, drift = [] } = restore;
+  const unfit = await findUnfit(client, { tenantId, drift }, { tables, future: futureOf(tables) });
+  return { tables: compared, digest, broken, unfit };
 };
 
 /**

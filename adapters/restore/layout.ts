@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { ClientBase } from 'pg';
 import { StepFailure } from '../../domain/errors.ts';
-import type { StagedTable } from '../../domain/restore-report.ts';
+import type { ColumnDrift, StagedTable } from '../../domain/restore-report.ts';
 import { parseRows, type RowFilter, type RowsRequest } from '../../domain/rows.ts';
 import { copiedColumns, type Scope, type TenantTable, tableName } from '../../domain/scope.ts';
 import { readColumns, type StoredColumn } from '../catalog/read-columns.ts';
@@ -17,6 +17,8 @@ export interface RestoreWork {
   readonly stagingSchema: string;
   readonly undoSchema: string;
   readonly staged: readonly StagedTable[] | null;
+  /** How the chosen tables changed since the backup. */
+  readonly drift?: readonly ColumnDrift[];
 }
 
 /** `r-` + 12 hex digits of the operation's name: a repeated PlanRestore plans the same restore. */

@@ -4,15 +4,16 @@ import type { ClientBase } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 import type { ArchiveMember, Manifest } from '../../domain/archive.ts';
 import { StepFailure } from '../../domain/errors.ts';
-import { columnDrift, differingLines } from '../../domain/restore.ts';
-import type { ColumnDrift, StagedTable } from '../../domain/restore-report.ts';
+import { differingLines } from '../../domain/restore-drift.ts';
+import type { StagedTable } from '../../domain/restore-report.ts';
 import { parseRows } from '../../domain/rows.ts';
-import { type Scope, type TenantTable, tableName } from '../../domain/scope.ts';
-import { ident, qualified } from '../postgres/identifier.ts';
+import type { Scope } from '../../domain/scope.ts';
+import { ident } from '../postgres/identifier.ts';
 import { sqlState } from '../postgres/sql.ts';
 import { membersDigest, stagedTables } from './digests.ts';
 import { filterSql } from './filter.ts';
-import { copyName, dropSchemas, list, type RestoreWork } from './layout.ts';
+import { dropSchemas, list, type RestoreWork } from './layout.ts';
+import { convertStaged, createStaged, type Target, targetsOf } from './target.ts';
 import { asTenant } from './transaction.ts';
 
 export type ReadScope = (client: ClientBase) => Promise<Scope>;
@@ -31,14 +32,6 @@ export interface Staged {
   readonly rows: number;
   /** COPY text that was loaded. */
   readonly bytes: number;
-}
-
-interface Target {
-  readonly table: TenantTable;
-  readonly name: string;
-  readonly staged: string;
-  readonly members: readonly ArchiveMember[];
-  readonly drift: ColumnDrift;
 }
 
 /** Advisory lock class of staging: one connection at a time fills the schema of a restore. */
@@ -68,31 +61,6 @@ const asOnlyStager = async <Result>(
   }
 };
 
-const targetsOf = ({ restore, manifest }: StageRequest, scope: Scope): Target[] =>
-  restore.tables.map((name) => {
-    const table = scope.tables.find((candidate) => tableName(candidate) === name);
-    if (!table) throw new StepFailure('RestoreRefused', `${name} was dropped meanwhile; start a restore without it`);
-    return {
-      table,
-      name,
-      staged: qualified(restore.stagingSchema, copyName(name, restore.tables)),
-      members: manifest.members.filter(({ root }) => root === name),
-      drift: columnDrift(manifest, table),
-    };
-  });
-
-/** Columns of the archive with the types of today; a column that is gone is kept as text, for people to look at. */
-const createStaged = async (client: ClientBase, { table, staged, members, drift }: Target): Promise<void> => {
-  const types = new Map(table.columns.map(({ name, type }) => [name, type]));
-  const generated = new Set(table.columns.filter((column) => column.generated).map(({ name }) => name));
-  const own = table.columns
-    .map(({ name }) => name)
-    .filter((name) => !generated.has(name) && !drift.added.includes(name));
-  const columns = members[0]?.columns ?? own;
-  const defined = columns.map((column) => `${ident(column)} ${types.get(column) ?? 'text'}`);
-  await client.query(`CREATE UNLOGGED TABLE ${staged} (${defined.join(', ')})`);
-};
-
 /** Why COPY refused a row: the rows do not fit today's types, or, with unchanged columns, the archive is damaged. */
 const loadFailure = (
   error: unknown,
@@ -104,9 +72,8 @@ const loadFailure = (
   const state = sqlState(error);
   if (state === undefined || !/^(22|23)/.test(state)) return error;
   const message = error instanceof Error ? error.message : String(error);
-  const { removed, retyped } = target.drift;
   const lines = differingLines(request.manifest.schema.lines, scope.lines, target.name);
-  if (removed.length + retyped.length + lines.length === 0)
+  if (lines.length === 0)
     return new StepFailure(
       'ArchiveDamaged',
       `${member.table} of backup ${request.manifest.backupId} cannot be loaded: ${message}; choose another backup`,
@@ -161,15 +128,15 @@ const canCompare = async (client: ClientBase, { members }: Target, manifest: Man
 };
 
 /**
- * Compares with the manifest's digest where the columns still have the types in which it was taken and the server is of the
- * same major version. Elsewhere the count of rows and the SHA-256 of the member, checked while it was read, must do.
+ * Compares with the manifest's digest where the types in which it was taken still exist and the server is of the same major
+ * version. Elsewhere the count of rows and the SHA-256 of the member, checked while it was read, must do.
  */
 const refuseDamaged = async (client: ClientBase, target: Target, manifest: Manifest): Promise<void> => {
-  const { name, staged, members, drift } = target;
-  if (members.length === 0 || drift.removed.length + drift.retyped.length > 0) return;
+  const { name, staged, members } = target;
+  const loaded = target.columns.filter((column) => members[0]?.columns.includes(column.name));
+  if (members.length === 0 || loaded.some(({ provable }) => !provable)) return;
   if (!(await canCompare(client, target, manifest))) return;
-  const types = new Map(target.table.columns.map((column) => [column.name, column.type]));
-  const columns = members[0]!.columns.map((column) => ({ name: column, type: types.get(column) ?? 'text' }));
+  const columns = loaded.map((column) => ({ name: column.name, type: column.held }));
   const { expected, found } = await membersDigest(client, { staged, columns, members });
   if (expected === found) return;
   throw new StepFailure(
@@ -184,7 +151,16 @@ const keepChosenRows = async (
   target: Target,
 ): Promise<void> => {
   if (!restore.rows) return;
-  const filter = filterSql(parseRows(restore.rows, target.table), 's', 1);
+  const chosen = parseRows(restore.rows, target.table);
+  const asked =
+    chosen.kind === 'where' ? chosen.conditions.map(({ column }) => column) : chosen.columns.map(({ name }) => name);
+  const unknown = asked.filter((column) => !target.columns.some(({ name }) => name === column));
+  if (unknown.length > 0)
+    throw new StepFailure(
+      'RestoreRefused',
+      `rows: backup ${manifest.backupId} has no ${unknown.join(', ')} in ${target.name}; choose rows by a column that it has`,
+    );
+  const filter = filterSql(chosen, 's', 1);
   await client.query(`DELETE FROM ${target.staged} s WHERE (${filter.sql}) IS NOT TRUE`, [...filter.values]);
   const left = await client.query(`SELECT FROM ${target.staged} LIMIT 1`);
   if (left.rowCount === 0)
@@ -197,7 +173,7 @@ const keepChosenRows = async (
 const fill = async (client: ClientBase, request: StageRequest): Promise<Staged> => {
   const { restore, manifest } = request;
   const scope = await request.readScope(client);
-  const targets = targetsOf(request, scope);
+  const targets = await targetsOf(client, restore, manifest, scope);
   await dropSchemas(client, [restore.stagingSchema]);
   await client.query(`CREATE SCHEMA ${ident(restore.stagingSchema)}`);
   for (const target of targets) {
@@ -206,6 +182,7 @@ const fill = async (client: ClientBase, request: StageRequest): Promise<Staged> 
     await asTenant(client, restore.tenantId, async () => {
       await refuseForeign(client, restore.tenantId, target);
       await refuseDamaged(client, target, manifest);
+      await convertStaged(client, target, manifest, scope);
       await keepChosenRows(client, request, target);
     });
     await client.query(`ANALYZE ${target.staged}`);

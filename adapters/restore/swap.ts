@@ -7,6 +7,7 @@ import { liveDigest, refuseLostStaging } from './digests.ts';
 import { lockRestore, markEffect, readEffect, refuseAbandoned, takeFence } from './effects.ts';
 import { list, openTables, type RestoredTable, type RestoreWork, sameKey, sameRow } from './layout.ts';
 import { findBroken, gainsAndLosses, refuseBroken } from './references.ts';
+import { refuseUnfit } from './rules.ts';
 import { raiseSequences } from './sequences.ts';
 import type { ReadScope } from './stage.ts';
 import { asTenant } from './transaction.ts';
@@ -163,6 +164,7 @@ export const swapRestore = async (client: ClientBase, request: SwapRequest): Pro
           comparedAgain: true,
         }
       : null;
+    refuseUnfit((report ?? restore.report).unfit ?? []);
     const counts = await swapTables(client, restore, tables, report ?? restore.report);
     refuseBroken(
       await findBroken(client, {

@@ -13,6 +13,7 @@ interface RestoreOptions {
   readonly at?: string;
   readonly backup?: string;
   readonly table?: string[];
+  readonly withReferences?: boolean;
   readonly rows?: string;
   readonly into: 'copy' | 'in-place';
   readonly dryRun?: boolean;
@@ -52,12 +53,14 @@ const printNextSteps = (restore: RestoreRecord): void => {
 };
 
 const bodyOf = (tenantId: string, options: RestoreOptions): Record<string, unknown> => {
+  const given: Readonly<Record<string, unknown>> = { ...options, 'with-references': options.withReferences };
   const contradiction = (
     [
       ['at', 'backup', 'both name an archive'],
       ['table', 'rows', '--rows names its own table'],
+      ['with-references', 'rows', 'rows are restored alone'],
     ] as const
-  ).find(([one, other]) => options[one] !== undefined && options[other] !== undefined);
+  ).find(([one, other]) => given[one] !== undefined && given[other] !== undefined);
   if (contradiction)
     throw new CommandFailure(
       exitCodes.usage,
@@ -69,6 +72,7 @@ const bodyOf = (tenantId: string, options: RestoreOptions): Record<string, unkno
     ...(options.at === undefined ? {} : { asOf: parseTime(options.at, new Date()) }),
     ...(options.backup === undefined ? {} : { backupId: options.backup }),
     ...(options.table ? { tables: options.table } : {}),
+    ...(options.withReferences ? { withReferences: true } : {}),
     ...(options.rows === undefined ? {} : { rows: parseRows(options.rows) }),
     ...(options.dryRun ? { dryRun: true } : {}),
     ...(options.reason ? { reason: options.reason } : {}),
@@ -167,6 +171,7 @@ export const restoreCommand = (): Command => {
     .option('--at <time>', 'the newest archive at or before: 2026-11-22T10:05:00Z, "yesterday 10:05" (UTC), "2h ago"')
     .option('--backup <id>', 'exactly this archive; without --at and --backup it is the newest')
     .option('--table <name>', 'only this table; may be given again', collect)
+    .option('--with-references', 'also the tables whose rows those of --table refer to; the plan names them')
     .option(
       '--rows <predicate>',
       'only these rows: "messages: sender_id = 7", "messages: key 17, 18", "reactions: key (3, 6, tada)"',

@@ -21,7 +21,9 @@ export const handler = step('CompareRestore', contract, async ({ operation, tena
   const { leases, restores } = world.registry;
   await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
   const restore = await restores.require({ id: restoreId, tenantId, operation });
-  const found = await inTenantDatabase(world, tenantId, signal, (client) => compareRestore(client, restore, readScope));
+  const found = await inTenantDatabase(world, tenantId, signal, (client) =>
+    compareRestore(client, { ...restore, drift: restore.plan.drift }, readScope),
+  );
   await restores.noteCompared({
     id: restoreId,
     operation,

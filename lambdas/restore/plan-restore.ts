@@ -6,7 +6,15 @@ import { dropSchemas, restoreIdOf, restoreSchemas } from '../../adapters/restore
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { restoreRequest } from '../../domain/events.ts';
-import { chooseBackup, closure, columnDrift, expandTables, needsApproval, planWarnings } from '../../domain/restore.ts';
+import {
+  addReferences,
+  chooseBackup,
+  closure,
+  expandTables,
+  needsApproval,
+  planWarnings,
+} from '../../domain/restore.ts';
+import { hasDrift, tableDrift } from '../../domain/restore-drift.ts';
 import { parseRows } from '../../domain/rows.ts';
 import { tableName } from '../../domain/scope.ts';
 import { tenantId } from '../../domain/tenant.ts';
@@ -101,16 +109,20 @@ const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.
   const manifest = await archive.manifest(input.tenantId, record?.archiveId ?? backup.id, record?.manifestSha256);
   if (input.rows && input.tables)
     throw new StepFailure('InvalidStepInput', 'tables and rows: rows name their own table; leave tables out');
+  if (input.rows && input.withReferences)
+    throw new StepFailure(
+      'InvalidStepInput',
+      'rows and withReferences: rows are restored alone; name the tables, or restore the rows that they refer to first',
+    );
   const found = await inTenantDatabase(world, input.tenantId, signal, async (client) => {
     const scope = await readScope(client);
     const asked = input.rows ? [input.rows.table] : input.tables;
-    const { tables, warnings } = expandTables({ tables: asked, scope, manifest });
+    const named = expandTables({ tables: asked, scope, manifest });
+    const { tables, warnings } = input.withReferences ? addReferences(named, { scope, manifest }) : named;
     const chosen = scope.tables.filter((table) => tables.includes(tableName(table)));
     const rows = input.rows ? { ...input.rows, table: tables[0]! } : null;
     if (rows) await checkFilter(client, parseRows(rows, chosen[0]!));
-    const drift = chosen
-      .map((table) => columnDrift(manifest, table))
-      .filter(({ removed, added, retyped }) => removed.length + added.length + retyped.length > 0);
+    const drift = chosen.map((table) => tableDrift(manifest, table, scope.lines)).filter(hasDrift);
     const around = closure(scope, tables);
     return { tables, rows, around, drift, warnings: [...warnings, ...planWarnings(around, drift)] };
   });

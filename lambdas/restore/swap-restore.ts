@@ -29,7 +29,13 @@ export const handler = step('SwapRestore', contract, async ({ operation, tenantI
   const known = restore.status === 'swapped' && answer(restore);
   if (known) return known;
   const { report, ...result } = await inTenantDatabase(world, tenantId, signal, (client) =>
-    swapRestore(client, { restore, operation, fence, readScope, now: world.now }),
+    swapRestore(client, {
+      restore: { ...restore, drift: restore.plan.drift },
+      operation,
+      fence,
+      readScope,
+      now: world.now,
+    }),
   );
   const undoUntil = undoUntilOf(world.now());
   await restores.noteSwapped({ id: restoreId, operation, result, undoUntil, report });

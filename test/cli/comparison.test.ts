@@ -45,6 +45,7 @@ const restore: RestoreRecord = {
       },
     ],
     broken: [{ table: 'public.reactions', references: 'public.messages', rows: 2, fix: 'restore both' }],
+    unfit: [{ table: 'public.messages', rule: 'column topic, NOT NULL', rows: 3, fix: 'give it a default' }],
   },
 };
 
@@ -77,5 +78,8 @@ test('a comparison shows counts, five rows by key with both values, and how many
 test('what a swap would refuse is told with its fix', () => {
   expect(brokenLines(restore).join()).toContain(
     'a swap would be refused: 2 rows of public.reactions would refer to missing rows of public.messages; restore both',
+  );
+  expect(brokenLines(restore)[1]).toContain(
+    'a swap would be refused: 3 rows of public.messages break a rule that is newer than the backup (column topic, NOT NULL); give it a default',
   );
 });

@@ -2,16 +2,17 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { parseAsOf } from '../../domain/as-of.ts';
 import {
+  addReferences,
   chooseBackup,
   closure,
-  columnDrift,
   didYouMean,
-  differingLines,
   expandTables,
   needsApproval,
   type SealedBackup,
   undoUntilOf,
 } from '../../domain/restore.ts';
+import { differingLines, driftWarnings, tableDrift } from '../../domain/restore-drift.ts';
+import type { ColumnDrift } from '../../domain/restore-report.ts';
 import type { Column, ForeignKey, Scope, TenantTable } from '../../domain/scope.ts';
 
 const now = new Date('2026-11-23T12:00:00Z');
@@ -216,6 +217,25 @@ describe('the closure of chosen tables', () => {
     ]);
   });
 
+  test('can be restored with the chosen tables, and what the backup does not know is named', () => {
+    const chosen = { tables: ['public.messages'], warnings: [] };
+    expect(addReferences(chosen, { scope, manifest })).toEqual({
+      tables: ['public.users', 'public.streams', 'public.messages'],
+      warnings: [
+        'public.streams is restored too: public.messages (tenant_id, stream_id) refers to it',
+        'public.users is restored too: public.messages (tenant_id, sender_id) refers to it',
+      ],
+    });
+    const older = { ...manifest, tables: manifest.tables.filter(({ table: name }) => name !== 'public.streams') };
+    expect(addReferences(chosen, { scope, manifest: older })).toEqual({
+      tables: ['public.users', 'public.messages'],
+      warnings: [
+        'public.streams is needed by public.messages (tenant_id, stream_id) and was added after the backup: stays as it is',
+        'public.users is restored too: public.messages (tenant_id, sender_id) refers to it',
+      ],
+    });
+  });
+
   test('is empty for all tables together, and for one that stands alone', () => {
     expect(
       closure(
@@ -245,13 +265,88 @@ describe('a schema that changed since the backup', () => {
     ],
   });
 
+  const drift = (more: Partial<ColumnDrift>): ColumnDrift => ({
+    table: 'public.users',
+    removed: [],
+    added: [],
+    required: [],
+    computed: [],
+    retyped: [],
+    tightened: [],
+    rules: [],
+    ...more,
+  });
+
   test('is told by column: removed, added, of another type', () => {
-    expect(columnDrift({ schema: { fingerprint: 'f', lines }, members: [] }, users)).toEqual({
-      table: 'public.users',
-      removed: ['old'],
-      added: ['note'],
-      retyped: ['price'],
-    });
+    expect(tableDrift({ schema: { fingerprint: 'f', lines }, members: [] }, users, [])).toEqual(
+      drift({ removed: ['old'], added: ['note'], retyped: ['price'] }),
+    );
+  });
+
+  test('is told where rows of then have no value for a column that must have one, or one that is computed now', () => {
+    const found = tableDrift(
+      { schema: { fingerprint: 'f', lines: [...lines, 'column public.users.sum integer'] }, members: [] },
+      {
+        ...users,
+        columns: [
+          ...users.columns.map((one) =>
+            one.name === 'price' ? { ...one, type: 'numeric(10,2)', notNull: true } : one,
+          ),
+          column('must', 'text', { notNull: true }),
+          column('has default', 'text', { notNull: true }),
+          column('counted', 'bigint', { notNull: true, identity: 'always' }),
+        ],
+      },
+      [
+        'column public.users.has default text not null default now()',
+        'column public.users.must text not null',
+        'column public.users.counted bigint not null identity always',
+      ],
+    );
+    expect(found).toEqual(
+      drift({
+        removed: ['old'],
+        added: ['note', 'must', 'has default', 'counted'],
+        required: ['must'],
+        computed: ['sum'],
+        tightened: ['price'],
+      }),
+    );
+    expect(driftWarnings(found).join('\n')).toMatch(
+      /users\.must was added since the backup, NOT NULL and without a default: rows that are gone now cannot come back/,
+    );
+  });
+
+  test.each([
+    ['an enum that got labels means what it meant', `enum 'red','green','blue'`, []],
+    ['an enum that lost one does not', `enum 'red'`, ['body']],
+    ['a domain whose rule changed does not', `domain text CHECK ((VALUE <> 'x'::text))`, ['body']],
+  ])('is told by the definition of a type of its own: %s', (_, now, retyped) => {
+    const line = 'column public.users.body public."Mood"[]';
+    const found = tableDrift(
+      { schema: { fingerprint: 'f', lines: [line, `type public.Mood enum 'red','green'`] }, members: [] },
+      { ...users, columns: [column('body', 'public."Mood"[]')] },
+      [line, `type public.Mood ${now}`],
+    );
+    expect(found.retyped).toEqual(retyped);
+  });
+
+  test('is told by the rules that its rows were never held against', () => {
+    const found = tableDrift(
+      { schema: { fingerprint: 'f', lines: [...lines, 'constraint public.users.kept CHECK (true)'] }, members: [] },
+      users,
+      [
+        'constraint public.users.kept CHECK (true)',
+        "constraint public.users.no_x CHECK ((body <> 'x'::text))",
+        'constraint public.users.users_pkey PRIMARY KEY (tenant_id, body)',
+        'index CREATE UNIQUE INDEX users_pkey ON public.users USING btree (tenant_id, body)',
+        'index CREATE UNIQUE INDEX by_price ON ONLY public.users USING btree (tenant_id, price)',
+        'constraint public.users.of_realm FOREIGN KEY (tenant_id) REFERENCES public.realms(tenant_id)',
+        'constraint public.users_too.no_y CHECK (true)',
+        'index CREATE INDEX plain ON public.users USING btree (body)',
+      ],
+    );
+    expect(found.rules.map(({ name }) => name)).toEqual(['no_x', 'users_pkey', 'by_price']);
   });
 
   test('is shown by the lines that differ, of that table alone', () => {
@@ -267,6 +362,17 @@ describe('a schema that changed since the backup', () => {
       '- column public.users.tenant_id text not null',
       '+ column public.users.price integer',
     ]);
+  });
+
+  test('is shown by the types that its columns have, and no others', () => {
+    const body = 'column public.users.body public.mood';
+    expect(
+      differingLines(
+        [body, `type public.mood enum 'red','green'`, `type public.other enum 'a','b'`],
+        [body, `type public.mood enum 'red'`, `type public.other enum 'a'`],
+        'public.users',
+      ),
+    ).toEqual([`- type public.mood enum 'red','green'`, `+ type public.mood enum 'red'`]);
   });
 });
 

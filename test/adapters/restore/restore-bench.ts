@@ -13,6 +13,7 @@ import { type Staged, stageRestore } from '../../../adapters/restore/stage.ts';
 import { type Swapped, swapRestore } from '../../../adapters/restore/swap.ts';
 import { undoRestore } from '../../../adapters/restore/undo.ts';
 import type { ArchiveMember, Manifest } from '../../../domain/archive.ts';
+import { tableDrift } from '../../../domain/restore-drift.ts';
 import type { RestoreReport, SwapResult } from '../../../domain/restore-report.ts';
 import type { RowsRequest } from '../../../domain/rows.ts';
 import { copiedColumns, leavesOf, type Scope, tableName } from '../../../domain/scope.ts';
@@ -159,15 +160,20 @@ export const openBench = async (): Promise<Bench> => {
   const begin = async (tenantId: string, taken: Taken, asked: Asked = {}): Promise<Restoring> => {
     const id = restoreIdOf(asked.operation ?? `restore-${++operations}`);
     const { staging, undo } = restoreSchemas(id);
+    const chosen = asked.rows ? [asked.rows.table] : (asked.tables ?? taken.manifest.tables.map(({ table }) => table));
+    const now = await scope();
     const planned: RestoreWork = {
       id,
       tenantId,
       backupId: taken.manifest.backupId,
-      tables: asked.rows ? [asked.rows.table] : (asked.tables ?? taken.manifest.tables.map(({ table }) => table)),
+      tables: chosen,
       rows: asked.rows ?? null,
       stagingSchema: staging,
       undoSchema: undo,
       staged: null,
+      drift: now.tables
+        .filter((table) => chosen.includes(tableName(table)))
+        .map((table) => tableDrift(taken.manifest, table, now.lines)),
     };
     const staged = await stageRestore(restorer, {
       restore: planned,

@@ -216,6 +216,7 @@ describe('a plan', () => {
       /visibility is public\.stream_visibility, and "open"/,
     ],
     [{ rows: { table: 'messages', keys: [1] }, tables: ['users'] }, 'InvalidStepInput', /leave tables out/],
+    [{ rows: { table: 'messages', keys: [1] }, withReferences: true }, 'InvalidStepInput', /rows are restored alone/],
     [{ action: 'swap' }, 'InvalidStepInput', /restoreId is missing/],
     [{ action: 'swap', restoreId: 'r-000000000000' }, 'RestoreNotFound', /has no restore r-000000000000/],
     [{ tenantId: 'nobody' }, 'TenantNotFound', /nobody/],
@@ -234,6 +235,56 @@ describe('a plan', () => {
     expect(failed).toMatchObject({ failedStep: 'PlanRestore', error: name, reason: expect.stringMatching(why) });
     expect(await world.registry.operations.get(operation)).toMatchObject({ status: 'failed' });
     expect((await world.registry.leases.get(tenantId))?.holder ?? null).toBeNull();
+  });
+
+  test('of one table takes along what its rows refer to, when asked to, and says so before anything is loaded', async () => {
+    const before = await bench.rows(tenantId);
+    await bench.as(tenantId, `DELETE FROM reactions; DELETE FROM messages; UPDATE users SET full_name = 'lost'`);
+    await expect(bench.restore('alone', { tenantId, ...inPlace, tables: ['reactions'] })).rejects.toMatchObject({
+      name: 'BrokenReferences',
+    });
+    await abandonRestore.run({ operation: 'alone', tenantId, failure }, world);
+    const asked = { tenantId, ...inPlace, tables: ['reactions'], withReferences: true };
+    const { restoreId, tables, warnings } = await bench.plan(operation, asked);
+    expect(tables).toEqual(['realms', 'users', 'streams', 'messages', 'reactions'].map((name) => `public.${name}`));
+    expect(warnings).toContain(
+      'public.messages is restored too: public.reactions (tenant_id, message_id) refers to it',
+    );
+    expect(await bench.schemas()).not.toContain((await world.registry.restores.get(restoreId))!.stagingSchema);
+    await bench.restore(operation, asked);
+    const after = await bench.rows(tenantId);
+    for (const table of ['realms', 'users', 'streams', 'messages', 'reactions'])
+      expect(after[table]).toBe(before[table]);
+  });
+
+  test('of a tenant whose app got one table and lost another since leaves the one and names both', async () => {
+    const master = await bench.connect('migrate');
+    const made = (name: string): string =>
+      `CREATE TABLE ${name} (tenant_id text NOT NULL, id int NOT NULL, PRIMARY KEY (tenant_id, id))`;
+    await master.query(made('lost'));
+    await bench.as(tenantId, `INSERT INTO lost VALUES ('${tenantId}', 1)`);
+    const older = await bench.backUp(tenantId);
+    const before = await bench.rows(tenantId);
+    await master.query(`DROP TABLE lost; ${made('gained')}`);
+    await bench.as(tenantId, `INSERT INTO gained VALUES ('${tenantId}', 7)`);
+    await harm();
+    const asked = { tenantId, ...inPlace, backupId: older };
+    for (const [name, table, why] of [
+      ['RestoreRefused', 'lost', /public\.lost was dropped since backup/],
+      ['RestoreRefused', 'gained', /does not know public\.gained: added after it was taken/],
+    ] as const)
+      await expect(bench.plan(operation, { ...asked, tables: [table] })).rejects.toMatchObject({
+        name,
+        message: expect.stringMatching(why),
+      });
+    expect((await bench.plan(operation, asked)).warnings).toEqual([
+      'public.gained was added after the backup: stays as it is',
+      'public.lost was dropped since the backup: not restored',
+    ]);
+    await bench.restore(operation, asked);
+    expect(await bench.rows(tenantId)).toEqual(before);
+    expect((await master.query('SELECT id FROM gained')).rows).toEqual([{ id: 7 }]);
+    await master.query('DROP TABLE gained');
   });
 
   test('of rows by key brings those back alone', async () => {
