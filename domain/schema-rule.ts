@@ -31,6 +31,11 @@ export interface SchemaFacts {
     readonly unboundOwner: string | null;
   }[];
   readonly foreignTables: readonly string[];
+  /** Permissive policies on tenant tables and leaves that are not Tenantry's. */
+  readonly openPolicies: readonly { readonly table: string; readonly name: string }[];
+  /** Tenant tables that inherit from another table; partitions are none. */
+  readonly inherited: readonly { readonly table: string; readonly parent: string }[];
+  readonly unlogged: readonly string[];
   readonly largeObjects: number;
 }
 
@@ -161,6 +166,24 @@ const definers = (facts: SchemaFacts): SchemaFinding[] => [
   ),
 ];
 
+const storage = (facts: SchemaFacts): SchemaFinding[] => [
+  ...facts.openPolicies.map(({ table, name }) => ({
+    object: table,
+    breaks: `policy ${name} is permissive: the rows that it allows are added to those of the tenant`,
+    fix: 'drop it, or make it AS RESTRICTIVE',
+  })),
+  ...facts.inherited.map(({ table, parent }) => ({
+    object: table,
+    breaks: `it inherits from ${parent}: whoever reads that table gets these rows a second time`,
+    fix: `make it a partition, or ALTER TABLE ${table} NO INHERIT ${parent}`,
+  })),
+  ...facts.unlogged.map((object) => ({
+    object,
+    breaks: 'it is unlogged: a crash empties it and a move does not carry it',
+    fix: `ALTER TABLE ${object} SET LOGGED`,
+  })),
+];
+
 const outOfReach = (facts: SchemaFacts): SchemaFinding[] => [
   ...facts.foreignTables.map((object) => ({
     object,
@@ -187,6 +210,7 @@ export const checkSchemaRule = (scope: Scope, facts: SchemaFacts): SchemaFinding
     ...uniqueness(scope, facts),
     ...views(facts),
     ...definers(facts),
+    ...storage(facts),
     ...outOfReach(facts),
   ];
 };

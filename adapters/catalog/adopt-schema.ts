@@ -75,7 +75,17 @@ export const adoptSchema = (client: ClientBase, request: AdoptionRequest): Promi
     const { definers } = await readSchemaFacts(client);
     const lasting = checkSchemaRule(
       { tables: [], reference: [], fingerprint: '', lines: [] },
-      { uniqueIndexes: [], references: [], views: [], foreignTables: [], largeObjects: 0, definers },
+      {
+        uniqueIndexes: [],
+        references: [],
+        views: [],
+        foreignTables: [],
+        openPolicies: [],
+        inherited: [],
+        unlogged: [],
+        largeObjects: 0,
+        definers,
+      },
     );
     if (adoption.outcome === 'refused') return { outcome: 'refused', refusals: [...adoption.refusals, ...lasting] };
     const proved = adoption.outcome === 'planned' ? await proveAdoption(client, adoption.plan) : [];

@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
 import type { SchemaFacts } from '../../domain/schema-rule.ts';
 import { appSchema, notOfExtension } from './app-schemas.ts';
+import { tenantPolicy } from './fingerprint.ts';
 import { withPlainNames } from './plain-names.ts';
 
 const hasTenant = (oid: string): string =>
@@ -9,7 +10,7 @@ const hasTenant = (oid: string): string =>
 /** All facts as one row of JSON: one round trip. Exclusion constraints are judged like unique indexes. */
 const factsSql = `
 WITH RECURSIVE rel AS (
-  SELECT c.oid, c.relkind, c.reloptions, n.nspname || '.' || c.relname AS name, ${hasTenant('c.oid')} AS tenant
+  SELECT c.oid, c.relkind, c.relispartition, c.relpersistence, c.reloptions, n.nspname || '.' || c.relname AS name, ${hasTenant('c.oid')} AS tenant
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND ${appSchema('n.nspname')} AND ${notOfExtension('pg_class', 'c.oid')}),
 reads AS (
@@ -41,6 +42,11 @@ SELECT json_build_object(
     FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
     WHERE p.prosecdef AND ${appSchema('n.nspname')} AND ${notOfExtension('pg_proc', 'p.oid')}),
   'foreignTables', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM rel WHERE relkind = 'f' AND tenant),
+  'openPolicies', (SELECT coalesce(json_agg(json_build_object('table', rel.name, 'name', p.polname) ORDER BY rel.name, p.polname), '[]')
+    FROM pg_policy p JOIN rel ON rel.oid = p.polrelid AND rel.tenant WHERE p.polpermissive AND p.polname <> '${tenantPolicy}'),
+  'inherited', (SELECT coalesce(json_agg(json_build_object('table', rel.name, 'parent', up.name) ORDER BY rel.name, up.name), '[]')
+    FROM pg_inherits h JOIN rel ON rel.oid = h.inhrelid AND rel.tenant AND NOT rel.relispartition JOIN rel up ON up.oid = h.inhparent),
+  'unlogged', (SELECT coalesce(json_agg(name ORDER BY name), '[]') FROM rel WHERE tenant AND relkind = 'r' AND relpersistence = 'u'),
   'largeObjects', (SELECT count(*) FROM pg_largeobject_metadata)) AS facts`;
 
 /** What the schema rule needs beyond the scope (domain/schema-rule.ts). Reads the catalog only. */

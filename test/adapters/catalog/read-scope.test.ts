@@ -192,6 +192,13 @@ describe('the schema rule', () => {
       ['public.f()'],
     ],
     ['a large object', 'SELECT lo_create(0)', ['pg_largeobject']],
+    ['a permissive policy', 'CREATE POLICY mine ON tree_rest USING (true)', ['public.tree_rest']],
+    ['a table that inherits', 'CREATE TABLE a (PRIMARY KEY (tenant_id, id)) INHERITS (ant)', ['public.a']],
+    [
+      'an unlogged table',
+      'CREATE UNLOGGED TABLE a (tenant_id text NOT NULL, id int, PRIMARY KEY (tenant_id, id))',
+      ['public.a'],
+    ],
   ])('names %s', async (_what, change, objects) => {
     const findings = await findingsOf(`${sound}\n${change}`);
     expect(findings.map(({ object }) => object)).toEqual(objects);
@@ -206,6 +213,7 @@ describe('the schema rule', () => {
       'a safe SECURITY DEFINER function of an owner whom policies bind',
       'CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp RETURN 1; ALTER FUNCTION f() OWNER TO pg_monitor',
     ],
+    ['a restrictive policy', 'CREATE POLICY less ON ant AS RESTRICTIVE USING (id > 0)'],
     ['a foreign key to reference data', 'ALTER TABLE ant ADD plan text REFERENCES plans'],
   ])('lets pass %s', async (_what, change) => {
     expect(await findingsOf(`${sound}\n${change}`)).toEqual([]);
