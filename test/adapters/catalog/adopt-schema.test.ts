@@ -1,6 +1,7 @@
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { adoptSchema, lintSchema, type SchemaAdoption } from '../../../adapters/catalog/adopt-schema.ts';
+import { readScope } from '../../../adapters/catalog/read-scope.ts';
 import type { AdoptionRequest } from '../../../domain/adoption/facts.ts';
 import { startTestPostgres, type TestPostgres } from '../../postgres.ts';
 import { contents, openForeign, schemaFile } from './foreign-pool.ts';
@@ -136,12 +137,14 @@ describe.each(schemas)(
   ({ file, request, ids, shared, inserts, refused, unsound }) => {
     let foreign: Awaited<ReturnType<typeof openForeign>>;
     let before: Awaited<ReturnType<typeof contents>>;
+    let lines: readonly string[];
     let migration: string;
     beforeAll(async () => {
       const sql = await schemaFile(file);
       foreign = await openForeign(server, file);
       await (unsound ? foreign.master.query(sql) : foreign.setUp([sql]));
       before = await contents(foreign.master);
+      lines = (await readScope(foreign.master)).lines;
       migration = planned(await adoptSchema(foreign.master, request));
       if (unsound) {
         await foreign.master.query(`BEGIN; ${migration}; COMMIT`);
@@ -179,6 +182,13 @@ describe.each(schemas)(
       expect(await adoptSchema(foreign.master, request)).toEqual({ outcome: 'adopted', shared });
     });
 
+    test('leaves columns, triggers with their state, sequences, types, functions, policies and checks as they were', async () => {
+      const kept = lines.filter((line) =>
+        /^(table|column|trigger|policy|sequence|type|function|extension) |^constraint .* CHECK /.test(line),
+      );
+      expect((await readScope(foreign.master)).lines).toEqual(expect.arrayContaining(kept));
+    });
+
     test('serves an app that does not know tenant_id, and shows it no other tenant', async () => {
       const app = await foreign.app();
       try {
@@ -213,3 +223,76 @@ describe.each(schemas)(
     });
   },
 );
+
+describe('foreign keys with actions, after the adoption of the shop', () => {
+  let foreign: Awaited<ReturnType<typeof openForeign>>;
+  beforeAll(async () => {
+    const sql = await schemaFile('shop');
+    foreign = await openForeign(server, 'shop_actions');
+    await foreign.master.query(sql);
+    const migration = planned(await adoptSchema(foreign.master, { tenantRoot: 'organisations' }));
+    await foreign.master.query(`BEGIN; ${migration}; COMMIT`);
+  });
+  afterAll(() => foreign.master.end());
+  const resultOf = async (change: string, question: string): Promise<unknown[]> => {
+    await foreign.master.query("BEGIN; SET LOCAL app.tenant_id = 't-1'");
+    try {
+      await foreign.master.query(change);
+      return (await foreign.master.query(question)).rows;
+    } finally {
+      await foreign.master.query('ROLLBACK');
+    }
+  };
+
+  test('SET NULL clears the reference and never the tenant', async () => {
+    expect(
+      await resultOf(
+        'DELETE FROM line_notes; DELETE FROM orders; SET CONSTRAINTS ALL IMMEDIATE; DELETE FROM people WHERE id = 1',
+        "SELECT count(*)::int AS rows FROM people WHERE tenant_id = 't-1' AND manager_id IS NULL",
+      ),
+    ).toEqual([{ rows: 3 }]);
+    expect(
+      await resultOf(
+        "DELETE FROM products WHERE tenant_id = 't-1' AND sku = 'sku1'",
+        "SELECT DISTINCT organisation_id, sku FROM order_lines WHERE tenant_id = 't-1'",
+      ),
+    ).toEqual([{ organisation_id: null, sku: null }]);
+  });
+
+  test('CASCADE follows a natural key and a whole tenant', async () => {
+    expect(
+      await resultOf(
+        "UPDATE products SET sku = 'new' WHERE organisation_id = 1 AND sku = 'sku1'",
+        "SELECT DISTINCT tenant_id, sku FROM order_lines WHERE sku <> 'sku1'",
+      ),
+    ).toEqual([{ tenant_id: 't-1', sku: 'new' }]);
+    expect(
+      await resultOf(
+        "DELETE FROM line_notes WHERE tenant_id = 't-1'; DELETE FROM orders WHERE tenant_id = 't-1'; DELETE FROM products WHERE tenant_id = 't-1'; DELETE FROM organisations WHERE id = 1",
+        "SELECT count(*)::int AS rows FROM people WHERE tenant_id = 't-1'",
+      ),
+    ).toEqual([{ rows: 0 }]);
+  });
+
+  test('MATCH FULL still takes all columns or none', async () => {
+    await expect(resultOf('UPDATE order_lines SET sku = NULL WHERE line = 2', 'SELECT')).rejects.toMatchObject({
+      code: '23514',
+    });
+  });
+
+  test('a deferred key and a deferred unique key wait for the end of the transaction', async () => {
+    await expect(
+      resultOf('UPDATE organisations SET owner_id = 999 WHERE id = 1', 'SET CONSTRAINTS owner IMMEDIATE'),
+    ).rejects.toMatchObject({ code: '23503' });
+    await expect(
+      resultOf("UPDATE orders SET number = 'same' WHERE tenant_id = 't-1'", 'SET CONSTRAINTS ALL IMMEDIATE'),
+    ).rejects.toMatchObject({ code: '23505' });
+  });
+
+  test('comments stay', async () => {
+    const { rows } = await foreign.master.query(
+      "SELECT obj_description(oid, 'pg_constraint') AS boss, obj_description('people_email'::regclass, 'pg_class') AS mail FROM pg_constraint WHERE conname = 'people_manager_id_fkey'",
+    );
+    expect(rows).toEqual([{ boss: "who's the boss", mail: 'any case' }]);
+  });
+});
