@@ -8,6 +8,7 @@ import { eventCommand } from './commands/event.ts';
 import { execCommand } from './commands/exec.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { restoreCommand } from './commands/restore.ts';
+import { schemaCommand } from './commands/schema.ts';
 import { tenantCommand } from './commands/tenant.ts';
 import { CommandFailure, exitCodes } from './exit-codes.ts';
 import { wholeNumber } from './options.ts';
@@ -45,6 +46,7 @@ for (const command of [
   drillCommand(),
   execCommand(),
   eventCommand(),
+  schemaCommand(),
 ])
   program.addCommand(command);
 
