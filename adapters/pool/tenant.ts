@@ -55,9 +55,9 @@ export const prepareTenant = (
         'TenantNotReady',
         `tenant ${tenantId} is ${state} in its database; finish its release or restore first`,
       );
-    await client.query(`SELECT set_config('app.tenant_id', $1, true)`, [tenantId]);
     const hook = await client.query<{ exists: boolean }>(
-      `SELECT to_regprocedure('public.tenant_created(text, jsonb)') IS NOT NULL AS exists`,
+      `SELECT set_config('app.tenant_id', $1, true), to_regprocedure('public.tenant_created(text, jsonb)') IS NOT NULL AS exists`,
+      [tenantId],
     );
     if (hook.rows[0]?.exists)
       await client.query('SELECT public.tenant_created($1, $2::jsonb)', [tenantId, JSON.stringify(profile)]);

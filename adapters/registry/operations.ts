@@ -82,41 +82,46 @@ const quietOperations = `
   ORDER BY EXISTS (SELECT FROM leases WHERE holder = open.id AND expires_at > now()), random()
   LIMIT $2`;
 
+/**
+ * The newest attempt is the step that ends the operation, in the same statement or transaction: whoever reads the end must not
+ * read that its last step still runs. Any older one that is open died without a word. $2: the newest one was stopped, too.
+ */
+const closeSteps = `
+  UPDATE steps SET ended_at = clock_timestamp(),
+    status = CASE WHEN $2 OR id < (SELECT max(id) FROM steps WHERE operation_id = $1) THEN 'lost' ELSE 'succeeded' END
+  WHERE operation_id = $1 AND status = 'running'`;
+
+/** One statement, so that the commit of every workflow costs one round trip for it. */
+const succeedOperation = `
+  WITH ended AS (
+    UPDATE operations SET status = 'succeeded', outcome = $3, approval_token = NULL, ended_at = clock_timestamp()
+    WHERE id = $1 AND ended_at IS NULL RETURNING id
+  ), closed AS (${closeSteps} AND EXISTS (SELECT FROM ended))
+  SELECT id FROM ended`;
+
 export const openOperations = (sql: Sql): Operations => {
   const get = async (id: string): Promise<Operation | undefined> =>
     (await sql.query<Operation>(`SELECT ${columns} FROM operations WHERE id = $1`, [id]))[0];
-  // The newest attempt is the step that ends the operation, in the same transaction: whoever reads the end must not read
-  // that its last step still runs. Any older one that is open died without a word.
-  const closeSteps = async (within: Sql, id: string, stopped = false): Promise<void> => {
-    await within.query(
-      `UPDATE steps SET ended_at = clock_timestamp(),
-         status = CASE WHEN $2 OR id < (SELECT max(id) FROM steps WHERE operation_id = $1) THEN 'lost' ELSE 'succeeded' END
-       WHERE operation_id = $1 AND status = 'running'`,
-      [id, stopped],
-    );
-  };
   return {
     open: async ({ id, kind, tenantId, executionArn, input, requestedBy, parent }) => {
-      await sql.query(
-        `INSERT INTO operations (id, kind, tenant_id, execution_arn, input, requested_by, parent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING`,
+      const [seen] = await sql.query<Operation>(
+        `WITH opened AS (
+           INSERT INTO operations (id, kind, tenant_id, execution_arn, input, requested_by, parent)
+           VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (id) DO NOTHING RETURNING ${columns})
+         SELECT * FROM opened UNION ALL SELECT ${columns} FROM operations WHERE id = $1`,
         [id, kind, tenantId, executionArn, JSON.stringify(input), requestedBy, parent],
       );
-      const operation = await get(id);
+      // One that another attempt opened between the snapshot and the insert is in neither part.
+      const operation = seen ?? (await get(id));
       if (!operation || operation.endedAt) throw stale(id, operation?.status ?? 'gone');
       return operation;
     },
-    succeed: (id, outcome = {}) =>
-      sql.transaction(async (within) => {
-        const [ended] = await within.query(
-          `UPDATE operations SET status = 'succeeded', outcome = $2, approval_token = NULL, ended_at = clock_timestamp()
-           WHERE id = $1 AND ended_at IS NULL RETURNING id`,
-          [id, JSON.stringify(outcome)],
-        );
-        if (ended) return void (await closeSteps(within, id));
-        const [known] = await within.query<{ status: string }>('SELECT status FROM operations WHERE id = $1', [id]);
-        if (known?.status !== 'succeeded') throw stale(id, known?.status ?? 'been lost');
-      }),
+    succeed: async (id, outcome = {}) => {
+      const [ended] = await sql.query(succeedOperation, [id, false, JSON.stringify(outcome)]);
+      if (ended) return;
+      const known = await get(id);
+      if (known?.status !== 'succeeded') throw stale(id, known?.status ?? 'been lost');
+    },
     fail: (id, failure) =>
       sql.transaction(async (within) => {
         await within.query(
@@ -136,7 +141,7 @@ export const openOperations = (sql: Sql): Operations => {
         );
         const [known] = await within.query<{ status: string }>('SELECT status FROM operations WHERE id = $1', [id]);
         if (known?.status !== 'failed') throw stale(id, known?.status ?? 'been lost');
-        await closeSteps(within, id, failure.stopped);
+        await within.query(closeSteps, [id, failure.stopped ?? false]);
       }),
     awaitApproval: async (id, token, attempt) => {
       const [parked] = await sql.query(

@@ -13,6 +13,10 @@ import type { Sql } from '../postgres/sql.ts';
 import { type Cell, openCells } from './cells.ts';
 import { openServers, type Server } from './servers.ts';
 
+/** Where a cell or a server is; how much of it is taken is counted where a place is chosen. */
+type CellPlace = Omit<Cell, 'used' | 'serversUsed'>;
+type ServerPlace = Omit<Server, 'used'>;
+
 export interface Placement {
   readonly id: string;
   readonly tenantId: string;
@@ -20,9 +24,9 @@ export interface Placement {
   readonly active: boolean;
   readonly tier: Tier;
   readonly isolation: Isolation;
-  readonly cell: Cell;
+  readonly cell: CellPlace;
   /** Server of a database of its own; undefined in the pool. */
-  readonly server: Server | undefined;
+  readonly server: ServerPlace | undefined;
   /** Its name on that server, or that of the pool. */
   readonly database: string;
   /** Login of the app. */
@@ -58,9 +62,8 @@ export interface Placements {
   tenantsOf(cellId: string): Promise<string[]>;
 }
 
-interface Row extends Omit<Placement, 'cell' | 'server' | 'database' | 'appSecretId'> {
-  readonly cellId: string;
-  readonly serverId: string | null;
+interface Row extends Omit<Placement, 'server' | 'database' | 'appSecretId'> {
+  readonly server: ServerPlace | null;
   readonly ownDatabase: string | null;
   readonly ownSecretId: string | null;
 }
@@ -87,20 +90,23 @@ export const rowsAt = ({ cell, server, database, tenantId }: Placement): Databas
 /** One name for all tenants whose rows are in one database, which one snapshot can serve: the cell of a pool, else the place itself. */
 export const sharedDatabase = ({ id, isolation, cell }: Placement): string => (isolation === 'pooled' ? cell.id : id);
 
-const select = `SELECT id, tenant_id AS "tenantId", active, cell_id AS "cellId", tier, isolation, server_id AS "serverId",
-  database AS "ownDatabase", app_secret_id AS "ownSecretId", placed_by AS "placedBy", placed_at AS "placedAt" FROM placements`;
+const select = `SELECT p.id, p.tenant_id AS "tenantId", p.active, p.tier, p.isolation,
+    json_build_object('id', c.id, 'region', c.region, 'host', c.host, 'port', c.port, 'database', c.database,
+      'secretPrefix', c.secret_prefix, 'capacity', c.capacity, 'open', c.open, 'serverCapacity', c.server_capacity) AS cell,
+    CASE WHEN s.id IS NOT NULL THEN json_build_object('id', s.id, 'cell', s.cell_id, 'tenantId', s.tenant_id, 'host', s.host,
+      'port', s.port, 'secretPrefix', s.secret_prefix, 'capacity', s.capacity, 'open', s.open) END AS server,
+    p.database AS "ownDatabase", p.app_secret_id AS "ownSecretId", p.placed_by AS "placedBy", p.placed_at AS "placedAt"
+  FROM placements p JOIN cells c ON c.id = p.cell_id LEFT JOIN servers s ON s.id = p.server_id`;
 
+/** `condition` names the placement `p`. */
 const find = async (sql: Sql, condition: string, values: readonly string[]): Promise<Placement[]> => {
-  const rows = await sql.query<Row>(`${select} WHERE ${condition} ORDER BY active DESC, placed_at, id`, values);
-  const placements: Placement[] = [];
-  for (const { cellId, serverId, ownDatabase, ownSecretId, ...row } of rows) {
-    const cell = await openCells(sql).get(cellId);
-    const server = serverId === null ? undefined : await openServers(sql).get(serverId);
-    if (!cell) continue;
-    const [database, appSecretId] = [ownDatabase ?? cell.database, ownSecretId ?? `${cell.secretPrefix}/app`];
-    placements.push({ ...row, cell, server, database, appSecretId });
-  }
-  return placements;
+  const rows = await sql.query<Row>(`${select} WHERE ${condition} ORDER BY p.active DESC, p.placed_at, p.id`, values);
+  return rows.map(({ server, ownDatabase, ownSecretId, ...row }) => ({
+    ...row,
+    server: server ?? undefined,
+    database: ownDatabase ?? row.cell.database,
+    appSecretId: ownSecretId ?? `${row.cell.secretPrefix}/app`,
+  }));
 };
 
 /** The choice was made on numbers that others may change: it counts only if the place, once locked, still has room. */
@@ -151,8 +157,8 @@ const insert = async (
 
 export const openPlacements = (sql: Sql): Placements => {
   const get = async (tenantId: string, id?: string, within: Sql = sql): Promise<Placement | undefined> => {
-    if (id === undefined) return (await find(within, 'tenant_id = $1 AND active', [tenantId]))[0];
-    return (await find(within, 'tenant_id = $1 AND id = $2', [tenantId, id]))[0];
+    if (id === undefined) return (await find(within, 'p.tenant_id = $1 AND p.active', [tenantId]))[0];
+    return (await find(within, 'p.tenant_id = $1 AND p.id = $2', [tenantId, id]))[0];
   };
   const choose = async (
     request: PlacementRequest,
@@ -193,7 +199,7 @@ export const openPlacements = (sql: Sql): Placements => {
       const what = id === undefined ? 'no placement; provision it first' : `no placement ${id}; its move has ended`;
       throw new StepFailure('TenantNotReady', `tenant ${tenantId} has ${what}`);
     },
-    all: (tenantId) => find(sql, 'tenant_id = $1', [tenantId]),
+    all: (tenantId) => find(sql, 'p.tenant_id = $1', [tenantId]),
     activate: (tenantId, id) =>
       sql.transaction(async (within) => {
         // The unique index allows one active place at every moment, so the old one steps down first.
@@ -221,7 +227,7 @@ export const openPlacements = (sql: Sql): Placements => {
     database: async (name) => {
       const cell = await openCells(sql).get(name);
       if (cell) return { place: cell, isolation: 'pooled' };
-      const [own] = await find(sql, 'id = $1', [name]);
+      const [own] = await find(sql, 'p.id = $1', [name]);
       return own && { place: rowsAt(own), isolation: own.isolation };
     },
     databasesOn: async (serverId) =>

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
+import type { Tenant } from '../../adapters/registry/tenants.ts';
 import { hostOf, tenantUrl } from '../../domain/names.ts';
 import { step } from '../step.ts';
 
@@ -16,10 +17,9 @@ const contract = {
   }),
 };
 
-const describe = async ({ tenants, placements, routes }: RegistryParts, tenantId: string) => {
-  const [tenant, { cell, tier, isolation }] = [await tenants.require(tenantId), await placements.require(tenantId)];
-  const url = tenantUrl(await routes.pattern(), tenantId);
-  return { tenant, answer: { tenantId, plan: tenant.plan, tier, isolation, cell: cell.id, url } };
+const describe = async ({ placements, routes }: RegistryParts, { id, plan }: Tenant) => {
+  const { cell, tier, isolation } = await placements.require(id);
+  return { tenantId: id, plan, tier, isolation, cell: cell.id, url: tenantUrl(await routes.pattern(), id) };
 };
 
 /** Commit point of a signup: routes, status, operation and lease change in one transaction. A repeat answers the same. */
@@ -27,8 +27,8 @@ export const handler = step('ActivateTenant', contract, ({ operation, tenantId }
   const activate = async (registry: RegistryParts) => {
     const { leases, routes, tenants, operations } = registry;
     await leases.hold({ tenantId, holder: operation, seconds: 60 });
-    await tenants.move(tenantId, { from: ['provisioning'], to: 'active', operation });
-    const { tenant, answer } = await describe(registry, tenantId);
+    const tenant = await tenants.move(tenantId, { from: ['provisioning'], to: 'active', operation });
+    const answer = await describe(registry, tenant);
     const route = { tenantId, state: 'on' } as const;
     await routes.set({ ...route, host: hostOf(answer.url), kind: 'subdomain' });
     if (tenant.customDomain) await routes.set({ ...route, host: tenant.customDomain, kind: 'custom' });

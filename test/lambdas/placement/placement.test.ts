@@ -48,13 +48,22 @@ test('a tenant without a place is not prepared', async () => {
 test('a release deletes what was prepared, and again there is nothing left', async () => {
   await place('op-3', 'globex');
   await prepareDatabase.run({ operation: 'op-3', tenantId: 'globex' }, laptop.world);
-  expect(await releaseDatabase.run({ operation: 'op-3', tenantId: 'globex' }, laptop.world)).toEqual({ rows: 3 });
-  expect(await releaseDatabase.run({ operation: 'op-3', tenantId: 'globex' }, laptop.world)).toEqual({ rows: 0 });
+  expect(await releaseDatabase.run({ operation: 'op-3', tenantId: 'globex' }, laptop.world)).toEqual({
+    rows: 3,
+    isolation: 'pooled',
+  });
+  expect(await releaseDatabase.run({ operation: 'op-3', tenantId: 'globex' }, laptop.world)).toEqual({
+    rows: 0,
+    isolation: 'pooled',
+  });
   expect(await inPool('globex')).toBeUndefined();
 });
 
 test('a release of a tenant that was never placed has nothing to do', async () => {
-  expect(await releaseDatabase.run({ operation: 'op-4', tenantId: 'never' }, laptop.world)).toEqual({ rows: 0 });
+  expect(await releaseDatabase.run({ operation: 'op-4', tenantId: 'never' }, laptop.world)).toEqual({
+    rows: 0,
+    isolation: 'pooled',
+  });
 });
 
 test('a step that comes late, after another operation took the tenant over, changes nothing in the pool', async () => {
