@@ -52,16 +52,22 @@ export const moveAround = async (
   story.chapter(`${tenantId} moves to a database, a server, and back, while four writers hammer it`);
   const load = await hammer(cloud, tenantId, 4);
   const stalls: Record<string, number> = {};
-  for (const { name, request, switching } of legs(tenantId)) {
-    const { operation } = await call<{ operation: string }>('POST', request.path, request.body);
-    const done = await succeed(operation);
-    await load.more(50);
-    const { stallMs } = done.outcome as { stallMs?: number };
-    stalls[name] = waited(load, done, switching);
-    const seconds = (Date.parse(done.endedAt ?? '') - Date.parse(done.startedAt)) / 1_000;
-    story.say(
-      `${name.padEnd(20)} ${seconds.toFixed(1).padStart(5)} s   writers waited ${stalls[name]} ms at most, the fence stood ${Math.round(stallMs ?? 0)} ms`,
-    );
+  try {
+    for (const { name, request, switching } of legs(tenantId)) {
+      const { operation } = await call<{ operation: string }>('POST', request.path, request.body);
+      const done = await succeed(operation);
+      await load.more(50);
+      const { stallMs } = done.outcome as { stallMs?: number };
+      stalls[name] = waited(load, done, switching);
+      const seconds = (Date.parse(done.endedAt ?? '') - Date.parse(done.startedAt)) / 1_000;
+      story.say(
+        `${name.padEnd(20)} ${seconds.toFixed(1).padStart(5)} s   writers waited ${stalls[name]} ms at most, the fence stood ${Math.round(stallMs ?? 0)} ms`,
+      );
+    }
+  } catch (error) {
+    // Writers that nobody ends would hide the reason behind a cloud that is gone.
+    await load.stop();
+    throw error;
   }
   const { acked, lost, duplicated } = await load.settle();
   story.prove(

@@ -13,8 +13,11 @@ export const loginsOf = (credentials: PoolCredentials): PoolLogins => ({
   replicate: credentials.replicate.username,
 });
 
-/** On RDS no login may have REPLICATION; being a member of this role stands for it. */
+/** On RDS no login may have REPLICATION, which only a superuser may give; being a member of this role stands for it. */
 const managedReplication = 'rds_replication';
+
+const managedSql = `
+SELECT FROM pg_roles r WHERE r.rolname = $1 AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user)`;
 
 /** Attributes are set again at every set-up: a hand that gave the app BYPASSRLS once must not outlive it. */
 const attributes = (role: keyof PoolLogins, managed: boolean): string =>
@@ -28,7 +31,7 @@ const writeLogin = async (client: ClientBase, role: keyof PoolLogins, { username
   const { rows } = await client.query<{ super: boolean }>('SELECT rolsuper AS super FROM pg_roles WHERE rolname = $1', [
     username,
   ]);
-  const managed = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [managedReplication]);
+  const managed = await client.query(managedSql, [managedReplication]);
   if (rows[0]?.super)
     throw new RangeError(`login ${username} of role ${role} is a superuser; keep another username in its secret`);
   const verb = rows.length > 0 ? 'ALTER' : 'CREATE';

@@ -115,7 +115,7 @@ export const startWriters = ({ board, app, writers = 4, pause = 2, deadline = 20
         if (error instanceof TenancyFailure && error.name === 'OutcomeUnknown') unknown.push(op);
         else refused.push({ op, reason: error instanceof Error ? error.message : String(error) });
       }
-      route = await board.read();
+      route = await Promise.resolve(board.read()).catch(() => route);
       await delay(pause);
     }
   };
