@@ -1,6 +1,16 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chownSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Account } from './account.ts';
@@ -42,10 +52,13 @@ export const initialise = async (
   account: Account | undefined,
   { durable, superuser: username }: ClusterOptions,
 ): Promise<void> => {
-  const half = join(directory, 'data.new');
-  const passwordFile = join(directory, 'initdb-password');
+  // After kill -9 of an earlier life its initdb still writes for a second: each has a place of its own.
+  const attempt = randomBytes(4).toString('hex');
+  const half = join(directory, `data.new-${attempt}`);
+  const passwordFile = join(directory, `initdb-password-${attempt}`);
   const superuser = { username, password: randomBytes(24).toString('base64url') };
-  rmSync(half, { recursive: true, force: true });
+  for (const name of readdirSync(directory).filter((entry) => /^(data\.new|initdb-password)/.test(entry)))
+    await rm(join(directory, name), { recursive: true, force: true }).catch(() => undefined);
   mkdirSync(half, { mode: 0o700 });
   writeFileSync(passwordFile, superuser.password, { mode: 0o600 });
   if (account) {

@@ -14,8 +14,11 @@ export const archiveCommand = (directory: string): string => {
   return `gzip -1 -c < "%p" > ${to}/%f.half && mv ${to}/%f.half ${to}/%f.gz`;
 };
 
-/** Brings an archived file back; fails without output when there is none, which tells PostgreSQL that the log ends here. */
-export const restoreCommand = (directory: string): string => `gzip -dc < ${shellWord(directory)}/%f.gz > "%p"`;
+/** Brings an archived file back; fails when there is none, which tells PostgreSQL that the log ends here. */
+export const restoreCommand = (directory: string): string => {
+  const from = `${shellWord(directory)}/%f.gz`;
+  return `test -f ${from} && gzip -dc < ${from} > "%p"`;
+};
 
 export const isArchived = (directory: string, file: string): boolean => existsSync(join(directory, `${file}.gz`));
 

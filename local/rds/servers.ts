@@ -99,7 +99,8 @@ export const openServers = ({ places, settings, log }: ServersOptions): Servers 
             // Ready then means recovered, and parameters of the source larger than ours do not matter.
             hot_standby: 'off',
             restore_command: restoreCommand(places.log(source)),
-            recovery_target_time: new Date(at).toISOString(),
+            // The server reads this before it knows zones by name: even Z is refused.
+            recovery_target_time: new Date(at).toISOString().replace('Z', '+00'),
             recovery_target_action: 'promote',
             // A subscription in the copy must not speak up in its original's name before anybody has looked.
             max_logical_replication_workers: '0',

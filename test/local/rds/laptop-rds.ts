@@ -4,7 +4,6 @@ import {
   type CreateDBInstanceCommandInput,
   type DBInstance,
   DescribeDBInstancesCommand,
-  DescribeDBSnapshotsCommand,
   RDSClient,
 } from '@aws-sdk/client-rds';
 import pg from 'pg';
@@ -27,6 +26,22 @@ export const rdsDirectory = async (): Promise<string> => {
   return directory;
 };
 
+/** A small instance without backups, unless told otherwise. */
+export const instanceOf = (id: string, more: Partial<CreateDBInstanceCommandInput> = {}): CreateDBInstanceCommand =>
+  new CreateDBInstanceCommand({
+    DBInstanceIdentifier: id,
+    DBInstanceClass: 'db.t4g.micro',
+    Engine: 'postgres',
+    AllocatedStorage: 20,
+    MasterUsername: master.username,
+    MasterUserPassword: master.password,
+    BackupRetentionPeriod: 0,
+    ...more,
+  });
+
+const describeAt = async (client: RDSClient, id: string): Promise<DBInstance> =>
+  (await client.send(new DescribeDBInstancesCommand({ DBInstanceIdentifier: id }))).DBInstances![0]!;
+
 /** RDS behind a real gateway, and the unmodified SDK client. `close` ends a life; the directory may be opened again. */
 export const openRds = async (options: Partial<RdsOptions> = {}) => {
   const directory = options.directory ?? (await rdsDirectory());
@@ -48,21 +63,8 @@ export const openRds = async (options: Partial<RdsOptions> = {}) => {
     await rm(directory, { recursive: true, force: true, maxRetries: 3 });
   });
   const client = new RDSClient(endpoint.config);
-  const describe = async (id: string): Promise<DBInstance> =>
-    (await client.send(new DescribeDBInstancesCommand({ DBInstanceIdentifier: id }))).DBInstances![0]!;
-  const create = (id: string, more: Partial<CreateDBInstanceCommandInput> = {}) =>
-    client.send(
-      new CreateDBInstanceCommand({
-        DBInstanceIdentifier: id,
-        DBInstanceClass: 'db.t4g.micro',
-        Engine: 'postgres',
-        AllocatedStorage: 20,
-        MasterUsername: master.username,
-        MasterUserPassword: master.password,
-        BackupRetentionPeriod: 0,
-        ...more,
-      }),
-    );
+  const describe = (id: string): Promise<DBInstance> => describeAt(client, id);
+  const create = (id: string, more: Partial<CreateDBInstanceCommandInput> = {}) => client.send(instanceOf(id, more));
   return { ...endpoint, directory, service, client, describe, create, said };
 };
 
@@ -79,17 +81,14 @@ const eventually = <Answer>(what: string, ask: () => Promise<Answer | undefined>
   );
 
 /** Resolves with the instance when it has the status. */
-export const reaches = (rds: LaptopRds, id: string, status: string): Promise<DBInstance> =>
-  eventually(`${id} is ${status}; ${rds.said.join('; ')}`, async () => {
-    const found = await rds.describe(id);
+export const reachesAt = (client: RDSClient, id: string, status: string, said: readonly string[] = []) =>
+  eventually(`${id} is ${status}; ${said.join('; ')}`, async () => {
+    const found = await describeAt(client, id);
     return found.DBInstanceStatus === status ? found : undefined;
   });
 
-export const snapshotReaches = (rds: LaptopRds, id: string, status: string) =>
-  eventually(`snapshot ${id} is ${status}; ${rds.said.join('; ')}`, async () => {
-    const { DBSnapshots } = await rds.client.send(new DescribeDBSnapshotsCommand({ DBSnapshotIdentifier: id }));
-    return DBSnapshots![0]!.Status === status ? DBSnapshots![0]! : undefined;
-  });
+export const reaches = (rds: LaptopRds, id: string, status: string): Promise<DBInstance> =>
+  reachesAt(rds.client, id, status, rds.said);
 
 /** Resolves with the instance when it can be restored to `moment`. */
 export const restorable = (rds: LaptopRds, id: string, moment: Date): Promise<DBInstance> =>
