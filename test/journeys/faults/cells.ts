@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { StepName, WorkflowName } from '../../../domain/workflows.ts';
-import { type Cell, cellsOf, type Fault, isTransient } from './matrix.ts';
+import { type Cell, cellsOf, type Fault, isTransient, ownPlaceSteps } from './matrix.ts';
 import type { Sabotage } from './saboteur.ts';
 import { openStage, type Stage } from './stage.ts';
 import { leftoverFindings, worldFindings } from './world.ts';
@@ -31,6 +31,8 @@ export interface Faults {
   /** Makes the tenants of these cells, all at once where that is cheaper. */
   readonly prepare: (stage: Stage, cells: readonly Cell[]) => Promise<void>;
   readonly plays: Partial<Record<StepName, Play>>;
+  /** Only the steps on places that tenants have for themselves, or all but these; all when left out. */
+  readonly ownPlaces?: 'only' | 'left out';
   /** Faults that the machine cannot answer, with the reason; left out by name, never by leaving a Task out. */
   readonly without?: Exception | readonly Exception[];
 }
@@ -65,11 +67,12 @@ const run = async (stage: Stage, cell: Cell, play: Play): Promise<void> => {
 };
 
 /** The cells of these machines as tests, one cloud for all of them; each has a tenant of its own, and one looks on. */
-export const describeFaults = ({ machines, prepare, plays, without }: Faults): void => {
+export const describeFaults = ({ machines, prepare, plays, ownPlaces, without }: Faults): void => {
   vi.setConfig({ maxConcurrency: inFlight, testTimeout: 120_000, hookTimeout: 240_000 });
   const exceptions = [without ?? []].flat();
   const cells = machines
     .flatMap(cellsOf)
+    .filter(({ task }) => ownPlaces === undefined || ownPlaceSteps.includes(task) === (ownPlaces === 'only'))
     .filter(({ task, fault }) => !exceptions.some((one) => one.task === task && one.fault === fault));
   const began = performance.now();
   let stage: Stage;

@@ -21,6 +21,7 @@ const offboard: Play = {
 
 describeFaults({
   machines: ['deprovision-tenant', 'release-placement'],
+  ownPlaces: 'left out',
   prepare: async (stage, cells) => {
     await provision(
       stage,

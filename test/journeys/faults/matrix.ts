@@ -19,6 +19,17 @@ const compensations: ReadonlySet<StepName> = new Set([
   'AbandonMigration',
 ]);
 
+/** Steps on a database or server of the tenant's own: minutes of cells, so they are among the proofs. */
+export const ownPlaceSteps: readonly StepName[] = [
+  'CreateServer',
+  'AwaitServer',
+  'PrepareServer',
+  'CreateDatabase',
+  'DropDatabase',
+  'DeleteServer',
+  'AwaitServerGone',
+];
+
 export interface Cell {
   readonly machine: WorkflowName;
   readonly task: StepName;

@@ -15,6 +15,7 @@ const signUp: Play = {
 
 describeFaults({
   machines: ['provision-tenant', 'prepare-placement', 'release-placement'],
+  ownPlaces: 'left out',
   prepare: async () => undefined,
   plays: {
     ClaimTenant: signUp,
