@@ -8,6 +8,7 @@ import { type PostgresServer, startPostgres } from '../local/postgres.ts';
 import type { Laptop } from './laptop.ts';
 
 export interface SecondServer {
+  /** Of the cell, and of its server. */
   readonly id: string;
   /** The superuser, to look and to measure yardsticks with. */
   connect(database: string): Promise<pg.Client>;
@@ -26,12 +27,12 @@ const keepLogins = async (secrets: SecretsManagerClient, { superuser }: Postgres
       }),
     );
   await keep('migrate', superuser.username, superuser.password);
-  for (const role of ['provision', 'backup', 'restore', 'replicate'])
+  for (const role of ['app', 'provision', 'backup', 'restore', 'replicate'])
     await keep(role, `tenantry_${role}`, randomBytes(16).toString('hex'));
 };
 
-/** Adds one more shared server to the laptop's cell, as an operator does: its logins, then set-up. */
-export const addSecondServer = async (laptop: Laptop): Promise<SecondServer> => {
+/** Adds a second cell on a server of its own, as an operator does: its logins, then set-up. */
+export const addSecondServer = async (laptop: Pick<Laptop, 'cloud' | 'home'>): Promise<SecondServer> => {
   const { cloud } = laptop;
   const server = await startPostgres({ directory: join(laptop.home, 'postgres-2') });
   const options = { endpoint: cloud.endpoint, region: cloud.region, credentials: cloud.credentials };
@@ -47,8 +48,18 @@ export const addSecondServer = async (laptop: Laptop): Promise<SecondServer> => 
           operation: 'set-up',
           masterSecretId: 'tenantry/registry/migrate',
           schemaPrefix: appSchemaPrefix,
-          cells: [{ id: 'local-1', region: cloud.region, capacity: 10_000, ...place }],
-          servers: [{ id, cell: 'local-1', host: server.host, port: server.port, secretPrefix, capacity: 100 }],
+          cells: [
+            { id: 'local-1', region: cloud.region, capacity: 10_000, ...place },
+            {
+              id,
+              region: cloud.region,
+              capacity: 10_000,
+              host: server.host,
+              port: server.port,
+              database: 'pool',
+              secretPrefix,
+            },
+          ],
         }),
       }),
     );
