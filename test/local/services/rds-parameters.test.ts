@@ -122,3 +122,24 @@ test('a group is refused, kept while it is used, and deleted', async () => {
   await client.send(remove);
   expect(await refusal(client.send(remove))).toBeInstanceOf(DBParameterGroupNotFoundFault);
 });
+
+test('groups are listed in pages, and a page goes on behind one that has been deleted since', async () => {
+  const { client } = await openRds();
+  const all = Array.from({ length: 24 }, (_name, index) => `g${String(index).padStart(2, '0')}`);
+  for (const DBParameterGroupName of all)
+    await client.send(
+      new CreateDBParameterGroupCommand({
+        DBParameterGroupName,
+        DBParameterGroupFamily: 'postgres15',
+        Description: 'x',
+      }),
+    );
+  const page = (input: object) => client.send(new DescribeDBParameterGroupsCommand({ MaxRecords: 20, ...input }));
+  const names = ({ DBParameterGroups = [] }: Awaited<ReturnType<typeof page>>) =>
+    DBParameterGroups.map(({ DBParameterGroupName: name }) => name);
+  const first = await page({});
+  expect(names(first)).toEqual(['default.postgres15', ...all.slice(0, 19)]);
+  await client.send(new DeleteDBParameterGroupCommand({ DBParameterGroupName: 'g18' }));
+  const second = await page({ Marker: first.Marker });
+  expect([names(second), second.Marker]).toEqual([all.slice(19), undefined]);
+});
