@@ -1,9 +1,10 @@
 import { z } from 'zod';
 import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
-import { cutOver } from '../../adapters/replication/cut-over.ts';
+import { type CutOver, cutOver } from '../../adapters/replication/cut-over.ts';
 import { freezeMove } from '../../adapters/replication/freeze.ts';
 import type { World } from '../../adapters/world.ts';
+import { StepFailure } from '../../domain/errors.ts';
 import { step } from '../step.ts';
 import { type Ends, leaseSeconds, moveStep, openEnds } from './move-step.ts';
 
@@ -19,6 +20,20 @@ const contract = {
 
 /** Milliseconds that writers waited, as the attempt noted them that had the fence. */
 const stallOf = ({ cutOver: timings }: MoveRecord): number | undefined => (timings as { stall?: number } | null)?.stall;
+
+/**
+ * Runs a cut-over, and once more when another attempt of the same step was at work as well and came first: the repeat goes on
+ * behind its commit point. An operation that really is too old is refused again.
+ */
+export const asOneAttempt = async (run: () => Promise<CutOver>): Promise<CutOver> => {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof StepFailure) || (error.name !== 'StaleOperation' && error.name !== 'MoveRefused'))
+      throw error;
+    return run();
+  }
+};
 
 /** Switches the route and notes the way back, in one transaction of the registry: apps that ask again find the new place. */
 export const flipTo = (
@@ -45,7 +60,7 @@ export const handler = step('CutOver', contract, async (input, world, signal) =>
   const flip = (): Promise<void> =>
     flipTo(world, ends, { operation: input.operation, placementId: targetPlacement.id, phase: 'switched' });
   const run = record.mode === 'live' ? cutOver : freezeMove;
-  const { stallMs, timings, verification } = await run({ source, target, move, flip, signal });
+  const { stallMs, timings, verification } = await asOneAttempt(() => run({ source, target, move, flip, signal }));
   const noted = await world.registry.moves.note(move.id, {
     ...(timings ? { cutOver: { ...timings, stall: stallMs } } : {}),
     ...(verification ? { verification } : {}),

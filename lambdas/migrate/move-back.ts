@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { moveBack } from '../../adapters/replication/cut-over.ts';
 import { step } from '../step.ts';
-import { flipTo } from './cut-over.ts';
+import { asOneAttempt, flipTo } from './cut-over.ts';
 import { moveStep, openEnds } from './move-step.ts';
 
 const contract = { input: z.object(moveStep), output: z.object({ stallMs: z.number() }) };
@@ -12,7 +12,7 @@ export const handler = step('MoveBack', contract, async (input, world, signal) =
   const { record, move, source, target } = ends;
   const flip = (): Promise<void> =>
     flipTo(world, ends, { operation: input.operation, placementId: record.sourcePlacement, phase: 'returned' });
-  const result = await moveBack({ source, target, move, flip, signal });
-  await world.registry.moves.note(move.id, { wayBack: result.timings });
+  const result = await asOneAttempt(() => moveBack({ source, target, move, flip, signal }));
+  await world.registry.moves.note(move.id, result.timings ? { wayBack: result.timings } : {});
   return { stallMs: result.stallMs };
 });

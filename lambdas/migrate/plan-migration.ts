@@ -118,7 +118,7 @@ const plan = async (world: World, input: Input): Promise<MoveRecord> => {
   const { findings, estimate } = await preflight({ source: await sideOf(world, source), tenantId: id });
   if (!dryRun) refuseUnfit(id, mode, findings);
   const open = await registry.moves.openOf(id);
-  if (open)
+  if (open && open.operationId !== operation)
     throw new StepFailure(
       'MoveRefused',
       `tenant ${id} has an open move ${open.id} (${open.phase}); finish it or move back first`,

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
+import type { StepName } from '../../domain/workflows.ts';
 import { describeFaults, type Play } from '../journeys/faults/cells.ts';
+import { isTransient } from '../journeys/faults/matrix.ts';
 import type { Stage } from '../journeys/faults/stage.ts';
 import { tenantTables } from '../journeys/faults/stage.ts';
 import { provision } from '../journeys/faults/tenants.ts';
@@ -34,8 +36,13 @@ const homeOf = async (stage: Stage, tenantId: string): Promise<Home> => {
   const { rows } = await client.query<{ state: string }>('SELECT state FROM tenantry.tenants WHERE tenant_id = $1', [
     tenantId,
   ]);
+  // A hundred tenants are looked at, and a server has two hundred connections.
+  await client.end();
   return { isolation: active.isolation, places: places.length, rows: hash.digest('hex'), state: rows[0]!.state };
 };
+
+/** Steps that the clearing up needs as well: where they fail for good, the tenant is well and its move stays open. */
+const alsoClears: readonly StepName[] = ['PlanMigration', 'FinishMigration', 'EndMigration'];
 
 /** Whatever a fault left half done, one more operation brings to its end. */
 const clearUp = async (stage: Stage, tenantId: string): Promise<void> => {
@@ -60,10 +67,14 @@ const leftoversOf = async (stage: Stage, tenantId: string): Promise<unknown[]> =
 };
 
 /** The tenant is in one place, open, with every row; after one more operation nothing of the move is left. */
-const whole: Play['after'] = async ({ id }, stage, went) => {
+const whole: Play['after'] = async ({ id, task, fault }, stage, went) => {
   if (went === 'well') {
     const { rows } = await stage.control.query('SELECT FROM moves WHERE tenant_id = $1 AND ended_at IS NULL', [id]);
     expect(rows).toEqual([]);
+  }
+  if (alsoClears.includes(task) && !isTransient(fault) && went === 'badly') {
+    expect(await homeOf(stage, id)).toMatchObject({ state: 'open', rows: rowsBefore.get(id) });
+    return;
   }
   await clearUp(stage, id);
   expect(await homeOf(stage, id)).toMatchObject({ places: 1, state: 'open', rows: rowsBefore.get(id) });
