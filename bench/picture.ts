@@ -49,6 +49,7 @@ const column = ([suffix, megabytes]: readonly [string, number]): string =>
 export const stallPicture = (rows: readonly BenchRow[]): string =>
   [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 310" font-family="sans-serif" font-size="12" fill="#333">`,
+    `<title>longest wait of a tenant's writers while it moves, by its size</title>`,
     `<rect width="680" height="310" fill="#fff"/>`,
     `<text x="${frame.left}" y="16">longest wait of a tenant's writers while it moves, by its size</text>`,
     ...[10, 100, 1_000, 10_000, 100_000].map(rule),
