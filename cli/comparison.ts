@@ -38,7 +38,9 @@ export interface RestoreRecord {
   readonly tables: readonly string[];
   readonly rows: unknown;
   readonly status: string;
-  readonly into: 'copy' | 'in-place';
+  readonly into: 'copy' | 'in-place' | 'new-tenant';
+  readonly sourceTenantId?: string | null;
+  readonly result?: { readonly inserted: number } | null;
   readonly dryRun: boolean;
   readonly undoUntil: string | null;
   readonly createdAt: string;
@@ -84,7 +86,7 @@ export const planLines = (restore: RestoreRecord): string[] => {
   const { backupId, takenAt, asOf, missingSeconds } = restore;
   const until = asOf ? `between then and ${instant(asOf)}` : 'since then';
   return [
-    `${restore.id}  ${restore.tenantId}  archive ${backupId} of ${instant(takenAt)}`,
+    `${restore.id}  ${restore.sourceTenantId ? `${restore.sourceTenantId} into ${restore.tenantId}` : restore.tenantId}  archive ${backupId} of ${instant(takenAt)}`,
     missingSeconds > 0
       ? `not in the archive: ${duration(missingSeconds)} of changes ${until}`
       : `the archive was taken at that very second`,

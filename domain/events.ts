@@ -35,6 +35,25 @@ export const restoreRequest = {
   reason: z.string().max(1_000).optional(),
 };
 
+/** A new tenant made of another one's backup, as an event, an API call and a hand-written execution input all give it. */
+export const cloneRequest = {
+  newTenantId,
+  asOf: z.string().min(1).optional(),
+  backupId: z.string().min(1).optional(),
+  /** All that backup and app have, unless told; the others are empty. */
+  tables: z.array(z.string().min(1)).min(1).optional(),
+  withReferences: z.boolean().optional(),
+  /** That of the source, unless told. */
+  plan: profile.plan,
+  region: profile.region,
+  name: profile.name,
+  adminEmail: profile.adminEmail,
+  adminName: profile.adminName,
+  /** What the plan gives, unless told. */
+  isolation: profile.isolation,
+  reason: z.string().max(1_000).optional(),
+};
+
 export const offboardRequest = {
   graceSeconds: z
     .int()
@@ -78,6 +97,11 @@ export const requests = {
     workflow: 'restore-tenant',
     verb: 'restore',
     detail: z.object({ ...request, tenantId, ...restoreRequest }),
+  },
+  TenantCloneRequested: {
+    workflow: 'clone-tenant',
+    verb: 'clone',
+    detail: z.object({ ...request, tenantId, ...cloneRequest }),
   },
   TenantMoveRequested: {
     workflow: 'migrate-tenant',
@@ -126,6 +150,15 @@ export const results = {
   TenantRestored: succeeded.extend({ restoreId: z.string(), backupId: z.string() }),
   TenantRestoreUndone: succeeded,
   TenantRestoreFailed: failed,
+  TenantCloned: succeeded.extend({
+    newTenantId: z.string(),
+    restoreId: z.string(),
+    backupId: z.string(),
+    rows: z.int(),
+    isolation: z.string(),
+    url: z.string(),
+  }),
+  TenantCloneFailed: failed,
   TenantMigrated: succeeded.extend({
     moveId: z.string(),
     from: z.string(),

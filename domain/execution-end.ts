@@ -27,6 +27,7 @@ export const failureEvents: Readonly<Partial<Record<WorkflowName, keyof typeof r
   'drill-restores': 'RestoresDrilled',
   'expire-backups': 'BackupsExpired',
   'restore-tenant': 'TenantRestoreFailed',
+  'clone-tenant': 'TenantCloneFailed',
   'migrate-tenant': 'TenantMigrationFailed',
   'deprovision-tenant': 'TenantDeprovisioningFailed',
 };
@@ -38,6 +39,7 @@ export const ownEnds: readonly string[] = [
   'FleetBackupIncomplete',
   'RestoreDrillsFailed',
   'RestoreFailed',
+  'CloneFailed',
   'MigrationFailed',
   'DeprovisioningFailed',
 ];

@@ -5,7 +5,7 @@ import { driftWarnings } from './restore-drift.ts';
 import type { ColumnDrift } from './restore-report.ts';
 import { type Scope, type TenantTable, tableName } from './scope.ts';
 
-/** Where a restore stands. `staged` and `compared` can be re-opened and swapped later; the last four are final. */
+/** Where a restore stands. `staged` and `compared` can be re-opened and swapped later; the last five are final. */
 export const restoreStatuses = [
   'planned',
   'staged',
@@ -13,6 +13,7 @@ export const restoreStatuses = [
   'awaiting-approval',
   'swapped',
   'previewed',
+  'cloned',
   'undone',
   'discarded',
   'failed',

@@ -88,6 +88,10 @@ export const steps = {
   UndoRestore: handler('restore/undo-restore', 300, ['registry', 'database:restore']),
   DiscardRestore: handler('restore/discard-restore', 60, ['registry', 'database:restore']),
   AbandonRestore: handler('restore/abandon-restore', 60, ['registry', 'database:restore']),
+  PlanClone: handler('clone/plan-clone', 60, ['registry', 'archive:read', 'database:restore']),
+  StageClone: handler('clone/stage-clone', 840, ['registry', 'archive:read', 'database:restore'], { memory: 1024 }),
+  LoadClone: handler('clone/load-clone', 840, ['registry', 'database:restore']),
+  AbandonClone: handler('clone/abandon-clone', 30, ['registry']),
   PlanMigration: handler('migrate/plan-migration', 120, ['registry', 'database:migrate', 'database:replicate']),
   StartCopy: handler('migrate/start-copy', 300, ['registry', 'database:migrate', 'database:replicate']),
   AwaitCopy: handler('migrate/await-copy', 60, ['registry', 'database:migrate', 'database:replicate']),
@@ -127,6 +131,15 @@ export const workflows = {
     'DiscardRestore',
     'AbandonRestore',
   ],
+  'clone-tenant': [
+    'PlanClone',
+    'ClaimTenant',
+    'PlaceTenant',
+    'StageClone',
+    'LoadClone',
+    'ActivateTenant',
+    'AbandonClone',
+  ],
   'drill-restores': ['ChooseDrills', 'DrillRestore', 'SummariseDrills'],
   'expire-backups': ['ExpireBackups', 'SummariseExpiry'],
   'migrate-tenant': [
@@ -151,6 +164,7 @@ export type WorkflowName = keyof typeof workflows;
 export const nestedWorkflows = {
   'provision-tenant': ['prepare-placement', 'release-placement'],
   'restore-tenant': ['back-up-tenant'],
+  'clone-tenant': ['prepare-placement', 'release-placement'],
   'migrate-tenant': ['prepare-placement', 'back-up-tenant', 'release-placement'],
   'deprovision-tenant': ['back-up-tenant', 'release-placement'],
 } as const satisfies Partial<Record<WorkflowName, readonly WorkflowName[]>>;

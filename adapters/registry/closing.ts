@@ -26,14 +26,20 @@ const failRestores = async ({ restores, journal }: RegistryParts, { operation, r
   }
 };
 
+/** A clone is an operation on the tenant that is read; what it leaves behind belongs to the one that it makes. */
+const ofNewTenant = async ({ operations }: RegistryParts, failure: Failure): Promise<Failure> => {
+  const { newTenantId } = ((await operations.get(failure.operation))?.input ?? {}) as { newTenantId?: unknown };
+  return { ...failure, tenantId: typeof newTenantId === 'string' ? newTenantId : undefined };
+};
+
 const settle = async (parts: RegistryParts, failure: Failure): Promise<void> => {
   const { operations, backups, leases, journal } = parts;
   const { operation, kind, reason } = failure;
   await operations.fail(operation, failure);
   // Read behind the operation's row lock: a step that is not in the journal by now can take the lease no more.
-  if (kind === 'provision-tenant') {
+  if (kind === 'provision-tenant' || kind === 'clone-tenant') {
     const touched = (await journal.list(operation)).some(({ step }) => step === 'PrepareDatabase');
-    await settleProvisioning(parts, failure, !touched);
+    await settleProvisioning(parts, kind === 'clone-tenant' ? await ofNewTenant(parts, failure) : failure, !touched);
   }
   if (kind === 'deprovision-tenant') await settleOffboarding(parts, failure);
   await failRestores(parts, failure);

@@ -6,6 +6,7 @@ import { migration004 } from './migrations/004-ends.ts';
 import { migration005 } from './migrations/005-approvals.ts';
 import { migration006 } from './migrations/006-servers.ts';
 import { migration007 } from './migrations/007-drills.ts';
+import { migration009 } from './migrations/009-clones.ts';
 
 export interface Migration {
   readonly name: string;
@@ -21,6 +22,7 @@ export const migrations: readonly Migration[] = [
   migration005,
   migration006,
   migration007,
+  migration009,
 ];
 
 /**

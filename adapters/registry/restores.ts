@@ -15,7 +15,9 @@ export interface NewRestore {
   /** `schema.table` in foreign-key order. */
   readonly tables: readonly string[];
   readonly rows: RowsRequest | null;
-  readonly into: 'copy' | 'in-place';
+  readonly into: 'copy' | 'in-place' | 'new-tenant';
+  /** Whose backup it is, where `tenantId` is a tenant that is made of it. */
+  readonly sourceTenantId?: string | null;
   readonly approval: boolean;
   readonly dryRun: boolean;
   readonly stagingSchema: string;
@@ -81,16 +83,18 @@ export interface Restores {
   noteSwapped(
     request: InCharge & { result: SwapResult & { fencedMs: number }; undoUntil: Date; report: RestoreReport },
   ): Promise<void>;
+  /** Ends the restore into a new tenant: so many rows were loaded, in so many milliseconds. A repeat changes nothing. */
+  noteCloned(request: InCharge & { rows: number; millis: number }): Promise<void>;
   /** Ends it: kept as a copy or only looked at. A swapped one keeps its status. */
   finish(request: InCharge & { outcome: 'swapped' | 'staged' | 'previewed' }): Promise<Restore>;
-  /** Gives a staged copy back after a failed swap, ends any other one as failed. Swapped ones are left alone. */
+  /** Gives a staged copy back after a failed swap, ends any other one as failed. Swapped ones are left alone; a clone goes with its tenant. */
   abandon(request: InCharge & { failure: string }): Promise<void>;
   noteUndone(request: { id: string; undo: SwapResult }): Promise<void>;
   noteDiscarded(id: string): Promise<void>;
 }
 
 const columns = `id, tenant_id AS "tenantId", operation_id AS "operationId", opened_by AS "openedBy", backup_id AS "backupId",
-  taken_at AS "takenAt", as_of AS "asOf", missing_seconds AS "missingSeconds", tables, rows, into_place AS "into", approval,
+  taken_at AS "takenAt", as_of AS "asOf", missing_seconds AS "missingSeconds", tables, rows, into_place AS "into", source_tenant_id AS "sourceTenantId", approval,
   dry_run AS "dryRun", status, staging_schema AS "stagingSchema", undo_schema AS "undoSchema", staged, plan, report, result,
   undo, undo_until AS "undoUntil", reason, requested_by AS "requestedBy", failure, created_at AS "createdAt",
   updated_at AS "updatedAt", staged_at AS "stagedAt", compared_at AS "comparedAt", swapped_at AS "swappedAt",
@@ -98,8 +102,8 @@ const columns = `id, tenant_id AS "tenantId", operation_id AS "operationId", ope
 
 const insertRestore = `
   INSERT INTO restores (id, tenant_id, operation_id, opened_by, backup_id, taken_at, as_of, missing_seconds, tables, rows,
-    into_place, approval, dry_run, staging_schema, undo_schema, plan, reason, requested_by)
-  VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17) ON CONFLICT (id) DO NOTHING`;
+    into_place, approval, dry_run, staging_schema, undo_schema, plan, reason, requested_by, source_tenant_id)
+  VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`;
 
 const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
 
@@ -149,6 +153,7 @@ export const openRestores = (sql: Sql): Restores => {
         json(restore.plan),
         restore.reason,
         restore.requestedBy,
+        restore.sourceTenantId,
       ]);
       const planned = await get(restore.id);
       if (!planned) throw new Error(`restore ${restore.id} vanished while it was planned`);
@@ -216,6 +221,15 @@ export const openRestores = (sql: Sql): Restores => {
         [json(result), undoUntil, json(report)],
       );
     },
+    noteCloned: async ({ rows, millis, ...inCharge }) => {
+      const result = { removed: 0, inserted: rows, updated: 0, fencedMs: millis };
+      await move(
+        inCharge,
+        ['staged', 'cloned'],
+        `status = 'cloned', result = coalesce(result, $4), ended_at = coalesce(ended_at, now())`,
+        [json(result)],
+      );
+    },
     finish: ({ outcome, ...inCharge }) => {
       const from: RestoreStatus[] = outcome === 'swapped' ? ['swapped'] : ['compared', outcome];
       return move(inCharge, from, `status = $4, ended_at = coalesce(ended_at, now())`, [outcome]);
@@ -224,7 +238,7 @@ export const openRestores = (sql: Sql): Restores => {
       await sql.query(
         `UPDATE restores SET updated_at = now(), failure = $3, ended_at = coalesce(ended_at, now()),
            status = CASE WHEN opened_by <> operation_id THEN 'staged' ELSE 'failed' END
-         WHERE id = $1 AND operation_id = $2 AND status IN ('planned', 'staged', 'compared', 'awaiting-approval')`,
+         WHERE id = $1 AND operation_id = $2 AND status IN ('planned', 'staged', 'compared', 'awaiting-approval', 'cloned')`,
         [id, operation, failure],
       );
     },

@@ -6,8 +6,8 @@ import type { StagedTable } from '../../domain/restore-report.ts';
 import { copiedColumns } from '../../domain/scope.ts';
 import type { StoredColumn } from '../catalog/read-columns.ts';
 import { addDigests, type DigestAlgorithm, digestSql, exactText } from '../dump/digest.ts';
-import { qualified } from '../postgres/identifier.ts';
-import { copyName, type RestoredTable, type RestoreWork, readCopies } from './layout.ts';
+import { literal, qualified } from '../postgres/identifier.ts';
+import { copyName, list, type RestoredTable, type RestoreWork, readCopies } from './layout.ts';
 
 /** Inside one server version the quick digest serves; an archive says which one it was taken with. */
 const ownAlgorithm: DigestAlgorithm = 'record-v1';
@@ -92,4 +92,32 @@ export const liveDigest = (client: ClientBase, tenantId: string, tables: readonl
       hash.update(`${name} ${rows} ${digest}\n`);
     }
     return hash.digest('hex');
+  });
+
+/**
+ * Throws CopyDiffers unless the live rows of `tenantId` are the staged ones of `sourceTenantId`, each under the new name: same
+ * count, same digest once the name is put back.
+ */
+export const refuseUnlikeStaged = (
+  client: ClientBase,
+  { tenantId, sourceTenantId }: { readonly tenantId: string; readonly sourceTenantId: string },
+  tables: readonly RestoredTable[],
+): Promise<void> =>
+  exactly(client, async () => {
+    for (const { name, live, staged, table, columns } of tables) {
+      const compared = copiedColumns(table).filter((column) => columns.includes(column.name));
+      const others = columns.filter((column) => column !== 'tenant_id');
+      const renamed = [`${literal(sourceTenantId)} AS tenant_id`, ...(others.length > 0 ? [list(others)] : [])].join(
+        ', ',
+      );
+      const then = await digestRows(client, `${staged} x`, compared);
+      const now = await digestRows(client, `(SELECT ${renamed} FROM ${live} WHERE tenant_id = $1) x`, compared, {
+        values: [tenantId],
+      });
+      if (then.rows === now.rows && then.digest === now.digest) continue;
+      throw new StepFailure(
+        'CopyDiffers',
+        `${name}: ${now.rows} rows of ${tenantId} with digest ${now.digest} are not the ${then.rows} of the backup of ${sourceTenantId} with ${then.digest}; report it`,
+      );
+    }
   });

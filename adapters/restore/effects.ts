@@ -21,7 +21,7 @@ GRANT USAGE ON SCHEMA tenantry TO ${ident(restoreLogin)};
 GRANT SELECT, INSERT ON tenantry.effects TO ${ident(restoreLogin)};
 `;
 
-export type EffectStep = 'SwapRestore' | 'UndoRestore' | 'AbandonRestore';
+export type EffectStep = 'SwapRestore' | 'UndoRestore' | 'LoadClone' | 'AbandonRestore';
 
 export interface Effect {
   readonly operation: string;

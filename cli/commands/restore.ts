@@ -15,7 +15,10 @@ interface RestoreOptions {
   readonly table?: string[];
   readonly withReferences?: boolean;
   readonly rows?: string;
-  readonly into: 'copy' | 'in-place';
+  readonly into: 'copy' | 'in-place' | 'new-tenant';
+  readonly as?: string;
+  readonly isolation?: string;
+  readonly plan?: string;
   readonly dryRun?: boolean;
   readonly confirm?: string;
   readonly reason?: string;
@@ -26,9 +29,11 @@ const path = (id: string): string => `/restores/${encodeURIComponent(id)}`;
 /** By its own id or by that of an operation that worked on it. */
 const read = (id: string): Promise<RestoreRecord> => call<RestoreRecord>('GET', path(id));
 
+const planSteps: readonly string[] = ['PlanRestore', 'PlanClone'];
+
 const showPlan: Following = {
   onStep: async ({ step, status }, { id }) => {
-    if (step !== 'PlanRestore' || status !== 'succeeded') return;
+    if (!planSteps.includes(step) || status !== 'succeeded') return;
     for (const line of planLines(await read(id))) console.error(`        ${line}`);
   },
 };
@@ -80,7 +85,35 @@ const bodyOf = (tenantId: string, options: RestoreOptions): Record<string, unkno
   };
 };
 
+const usage = (message: string): never => {
+  throw new CommandFailure(exitCodes.usage, message);
+};
+
+const cloneBody = (tenantId: string, options: RestoreOptions): Record<string, unknown> => {
+  const { as, isolation, plan, rows, dryRun, confirm: given } = options;
+  if (as === undefined) return usage('--into new-tenant: give the name of the new tenant, --as <tenant>');
+  if (rows !== undefined) return usage('--rows and --into new-tenant: a tenant is made of tables; leave --rows out');
+  if (dryRun) return usage('--dry-run and --into new-tenant: a new tenant changes nobody; leave --dry-run out');
+  if (given !== undefined) return usage('--confirm and --into new-tenant: no live row changes; leave --confirm out');
+  const { into: _, approval: __, ...read } = bodyOf(tenantId, options);
+  return { ...read, newTenantId: as, ...(isolation ? { isolation } : {}), ...(plan ? { plan } : {}) };
+};
+
+const runClone = async (tenantId: string, options: RestoreOptions, command: Command): Promise<void> => {
+  const body = cloneBody(tenantId, options);
+  const operation = await start(command, { method: 'POST', path: '/clones', body }, showPlan);
+  if (operation?.status !== 'succeeded') return;
+  const restore = await read(operation.id);
+  const { url } = operation.outcome as { url?: string };
+  if (globals(command).output === 'json') console.log(JSON.stringify(restore, null, 2));
+  else console.log(`${restore.tenantId}  ${restore.result?.inserted ?? 0} rows of ${tenantId}  ${url ?? ''}`.trimEnd());
+  console.error(`drop it: npx tenantry tenant delete ${restore.tenantId}`);
+};
+
 const runRestore = async (tenantId: string, options: RestoreOptions, command: Command): Promise<void> => {
+  if (options.into === 'new-tenant') return runClone(tenantId, options, command);
+  for (const [option, value] of Object.entries({ as: options.as, isolation: options.isolation, plan: options.plan }))
+    if (value !== undefined) usage(`--${option} is of a new tenant; add --into new-tenant, or leave it out`);
   const body = bodyOf(tenantId, options);
   if (options.confirm !== undefined)
     await confirm({ given: options.confirm, tenantId, effect: `changes live rows of ${tenantId}` });
@@ -91,9 +124,8 @@ const runRestore = async (tenantId: string, options: RestoreOptions, command: Co
   if (operation.status === 'succeeded') printNextSteps(restore);
 };
 
-const restoreStatuses = 'planned staged compared awaiting-approval swapped previewed undone discarded failed'.split(
-  ' ',
-);
+const restoreStatuses =
+  'planned staged compared awaiting-approval swapped previewed cloned undone discarded failed'.split(' ');
 
 /** commander gives `--confirm` and `--reason` of a verb to `restore` itself, which has options of these names. */
 const optionsOf = (command: Command): { confirm?: string; reason?: string; force?: boolean } =>
@@ -177,10 +209,21 @@ export const restoreCommand = (): Command => {
       'only these rows: "messages: sender_id = 7", "messages: key 17, 18", "reactions: key (3, 6, tada)"',
     )
     .addOption(
-      new Option('--into <place>', 'copy: side by side, live rows untouched; in-place: after approval')
-        .choices(['copy', 'in-place'])
+      new Option(
+        '--into <place>',
+        'copy: side by side, live rows untouched; in-place: after approval; new-tenant: with --as',
+      )
+        .choices(['copy', 'in-place', 'new-tenant'])
         .default('copy'),
     )
+    .option('--as <tenant>', 'name of the new tenant')
+    .addOption(
+      new Option(
+        '--isolation <isolation>',
+        'where the rows of the new tenant live; what its plan gives unless told',
+      ).choices(['pooled', 'database', 'server']),
+    )
+    .option('--plan <plan>', 'plan of the new tenant; that of the tenant itself unless told')
     .option('--dry-run', 'compare with the live rows, then drop what was loaded')
     .option('--confirm <tenant>', 'approves an in-place restore beforehand: the name again')
     .option('--reason <text>', 'kept in the audit')

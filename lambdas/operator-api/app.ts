@@ -6,6 +6,7 @@ import { eventSchemas, laterRequests } from '../../domain/events.ts';
 import { plans } from '../../domain/plans.ts';
 import { workflows } from '../../domain/workflows.ts';
 import { backupRoutes } from './backups.ts';
+import { cloneRoutes } from './clones.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
 import { drillRoutes } from './drills.ts';
 import { eventRoutes } from './events.ts';
@@ -49,6 +50,7 @@ export const operatorApi = (world: () => World): Hono<ApiEnv> => {
   app.route('/tenants', tenantRoutes);
   app.route('/operations', operationRoutes);
   app.route('/restores', restoreRoutes);
+  app.route('/clones', cloneRoutes);
   app.route('/moves', moveRoutes);
   app.route('/backups', backupRoutes);
   app.route('/drills', drillRoutes);

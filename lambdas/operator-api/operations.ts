@@ -49,6 +49,7 @@ const verbs = {
   'deprovision-tenant': 'deprovision',
   'back-up-tenant': 'back-up',
   'restore-tenant': 'restore',
+  'clone-tenant': 'clone',
   'migrate-tenant': 'migrate',
   'back-up-fleet': 'back-up-fleet',
   'drill-restores': 'drill',

@@ -9,6 +9,8 @@ import { Problem } from './problem.ts';
 const ready: Readonly<Partial<Record<WorkflowName, readonly TenantStatus[]>>> = {
   'back-up-tenant': ['active', 'suspended'],
   'restore-tenant': ['active', 'suspended'],
+  // Only its archives are read.
+  'clone-tenant': ['active', 'suspended', 'failed', 'deprovisioning', 'deprovisioned'],
   'deprovision-tenant': ['active', 'suspended', 'failed'],
 };
 

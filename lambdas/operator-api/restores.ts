@@ -50,6 +50,12 @@ const act = async (context: ApiContext, verb: keyof typeof actions): Promise<Res
     detail: { restoreId: restore.id, ...(force ? { force } : {}) },
   };
   const { operation } = await audited(context, change, (actor) => {
+    if (restore.into === 'new-tenant')
+      throw new Problem(
+        409,
+        'restore-refused',
+        `restore ${restore.id} made tenant ${restore.tenantId}; ${verb} it with the tenant itself`,
+      );
     if (!(from as readonly string[]).includes(restore.status))
       throw new Problem(
         409,

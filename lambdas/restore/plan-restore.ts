@@ -149,7 +149,7 @@ const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.
     reason: input.reason,
     requestedBy: input.requestedBy,
   });
-  return answer(restore, restore.into, false);
+  return answer(restore, into, false);
 };
 
 /**

@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect, test } from 'vitest';
@@ -162,8 +162,10 @@ test('a folder that lacks a machine, or that never retries a failure of class re
   try {
     cpSync(folder, copy, { recursive: true, filter: (path) => !path.endsWith('.ts') });
     rmSync(join(copy, 'release-placement.asl.json'));
-    const file = join(copy, 'restore-tenant.asl.json');
-    writeFileSync(file, readFileSync(file, 'utf8').replaceAll('"FenceTimeout"', '"TenantBusy"'));
+    for (const name of readdirSync(copy).filter((file) => file.endsWith('.asl.json'))) {
+      const file = join(copy, name);
+      writeFileSync(file, readFileSync(file, 'utf8').replaceAll('"FenceTimeout"', '"TenantBusy"'));
+    }
     const found = (await lintFolder(copy)).join('\n');
     expect(found).toContain('release-placement.asl.json is missing');
     expect(found).toContain("'FenceTimeout' is of class retry and no machine retries it");
