@@ -20,8 +20,8 @@ export interface Databases {
   connect(place: DatabasePlace, role: DatabaseRole): Promise<pg.Client>;
   /**
    * Runs `work` on a connection that this process keeps for the next call: to connect costs the server a new process, a
-   * password check and empty caches, 15 ms of processor where the work itself takes 3 (measured). For places that nobody
-   * drops, and for work that leaves no session state and no open transaction behind. Calls of one place and role take turns.
+   * password check and empty caches: for PrepareDatabase 17 ms of the server's processor a call, and 1 ms with a kept one
+   * (measured). For places that nobody drops, and for work that leaves no session state and no open transaction behind. Calls of one place and role take turns.
    */
   lend<Result>(
     place: DatabasePlace,

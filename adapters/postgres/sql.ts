@@ -24,8 +24,8 @@ const unnamed: NameOf = () => undefined;
 const mostStatements = 300;
 
 /**
- * A name for every text that has parameters: the server parses and plans it once per connection, which halves what a short
- * statement costs it (measured). Texts without parameters are rare or change the schema.
+ * A name for every text that has parameters: the server parses it once per connection and may keep its plan (PostgreSQL
+ * manual, PREPARE). Texts without parameters are rare or change the schema.
  */
 const statementNames = (): NameOf => {
   const names = new Map<string, string>();

@@ -7,7 +7,7 @@ export interface PoolLimits {
   readonly memory: number;
   /** Processes that load at once. Loading is bound by the processor: more at once makes each slower, none sooner. */
   readonly starts: number;
-  /** Milliseconds that an invocation waits for a busy process before one more is loaded, which takes 300 to 500 ms of a core. */
+  /** Milliseconds that an invocation waits for a busy process before one more is loaded, which costs more than many short ones. */
   readonly patience: number;
   /** Milliseconds that a process is idle before a function that has some already may have its place. */
   readonly spare: number;
