@@ -14,6 +14,8 @@ const contract = {
     /** True when the route leads to the new place as well: nothing of the cut-over is left to do. */
     flipped: z.boolean(),
     moveId: z.string().nullable(),
+    /** Outcome of an operation that had ended well when its answer was lost: it is announced, nothing is undone. */
+    stands: z.record(z.string(), z.unknown()).optional(),
     /** What release-placement takes down next; null when nothing was reserved. */
     targetPlacementId: z.string().nullable(),
   }),
@@ -44,7 +46,12 @@ const undoCopy = async (world: World, move: MoveRecord, fence: number, signal: A
  */
 export const handler = step('AbandonMigration', contract, async (input, world, signal) => {
   const { operation, tenantId, moveId } = input;
-  const { leases, moves } = world.registry;
+  const { leases, moves, operations } = world.registry;
+  const known = await operations.get(operation);
+  if (known?.status === 'succeeded') {
+    const stands = (known.outcome ?? {}) as Record<string, unknown>;
+    return { switched: false, flipped: false, moveId: null, targetPlacementId: null, stands };
+  }
   const move = moveId === undefined ? await moves.ofOperation(operation) : await moves.get(moveId);
   if (!move || move.dryRun || move.endedAt)
     return { switched: false, flipped: false, moveId: null, targetPlacementId: null };

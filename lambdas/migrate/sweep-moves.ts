@@ -23,12 +23,17 @@ export interface Swept {
 
 type Clearing = 'finish' | 'abandon';
 
+/** Milliseconds after its window for which a move is left to whoever finishes it by hand. */
+const graceMillis = 900_000;
+
 /** What has to be done about a move that nobody works on; undefined while it is as it should be. */
 const clearingOf = async (world: World, move: MoveRecord): Promise<Clearing | undefined> => {
-  if (move.phase === 'switched' || move.phase === 'returned')
-    return move.windowUntil !== null && move.windowUntil <= world.now() ? 'finish' : undefined;
+  // A move without a window is finished by the operation that made it, which may still be at work.
   const operation = await world.registry.operations.get(move.operationId);
-  return operation?.endedAt ? 'abandon' : undefined;
+  if (!operation?.endedAt) return undefined;
+  if (move.phase !== 'switched' && move.phase !== 'returned') return 'abandon';
+  const over = move.windowUntil !== null && move.windowUntil.getTime() + graceMillis <= world.now().getTime();
+  return over ? 'finish' : undefined;
 };
 
 /** One attempt an hour: a name is used once, and what failed for a reason shall be looked at by then. */
