@@ -39,7 +39,7 @@ export const manifestSchema = z.object({
   tenantId: z.string(),
   backupId: z.string(),
   operation: z.string(),
-  kind: z.enum(['manual', 'scheduled', 'safety', 'final']),
+  kind: z.enum(['manual', 'scheduled', 'safety', 'final', 'point-in-time']),
   /** Time of the snapshot, ISO 8601 UTC: the archive holds exactly what was committed then. */
   takenAt: z.string(),
   snapshotLsn: z.string(),

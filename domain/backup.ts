@@ -2,7 +2,8 @@ import type { ArchiveMember } from './archive.ts';
 import { dumpRoute } from './dump-route.ts';
 import { type Plan, planNamed } from './plans.ts';
 
-export const backupKinds = ['manual', 'scheduled', 'safety', 'final'] as const;
+/** `point-in-time`: of a moment at which nobody took one, out of the log of the tenant's own server. */
+export const backupKinds = ['manual', 'scheduled', 'safety', 'final', 'point-in-time'] as const;
 export type BackupKind = (typeof backupKinds)[number];
 
 /** `open`: its operation is at work. `dumped`: the archive is written. Only `sealed` ones exist for a restore. */

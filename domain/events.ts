@@ -54,6 +54,12 @@ export const cloneRequest = {
   reason: z.string().max(1_000).optional(),
 };
 
+/** A moment between two archives, of a tenant with a server of its own. */
+export const recoveryRequest = {
+  asOf: z.string().min(1),
+  reason: z.string().max(1_000).optional(),
+};
+
 export const offboardRequest = {
   graceSeconds: z
     .int()
@@ -102,6 +108,11 @@ export const requests = {
     workflow: 'clone-tenant',
     verb: 'clone',
     detail: z.object({ ...request, tenantId, ...cloneRequest }),
+  },
+  TenantRecoveryRequested: {
+    workflow: 'recover-point-in-time',
+    verb: 'recover',
+    detail: z.object({ ...request, tenantId, ...recoveryRequest }),
   },
   TenantMoveRequested: {
     workflow: 'migrate-tenant',
@@ -159,6 +170,8 @@ export const results = {
     url: z.string(),
   }),
   TenantCloneFailed: failed,
+  TenantPointInTimeRecovered: succeeded.extend({ backupId: z.string(), asOf: z.string() }),
+  TenantRecoveryFailed: failed,
   TenantMigrated: succeeded.extend({
     moveId: z.string(),
     from: z.string(),

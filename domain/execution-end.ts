@@ -28,6 +28,7 @@ export const failureEvents: Readonly<Partial<Record<WorkflowName, keyof typeof r
   'expire-backups': 'BackupsExpired',
   'restore-tenant': 'TenantRestoreFailed',
   'clone-tenant': 'TenantCloneFailed',
+  'recover-point-in-time': 'TenantRecoveryFailed',
   'migrate-tenant': 'TenantMigrationFailed',
   'deprovision-tenant': 'TenantDeprovisioningFailed',
 };
@@ -40,6 +41,7 @@ export const ownEnds: readonly string[] = [
   'RestoreDrillsFailed',
   'RestoreFailed',
   'CloneFailed',
+  'RecoveryFailed',
   'MigrationFailed',
   'DeprovisioningFailed',
 ];

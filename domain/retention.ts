@@ -53,6 +53,8 @@ const ownDays: Readonly<Record<Exclude<BackupKind, 'scheduled'>, keyof Retention
   manual: 'manualDays',
   safety: 'safetyDays',
   final: 'finalDays',
+  // Somebody asked for it, as for a manual one.
+  'point-in-time': 'manualDays',
 };
 
 /**

@@ -60,7 +60,8 @@ const readEntries = async (client: Client, list: string): Promise<Toc['entries']
   return entries;
 };
 
-const readToc = async (objects: Objects, fingerprint: string): Promise<Toc | undefined> => {
+/** The entry that an earlier backup of that schema version left; undefined where there is none. */
+export const readToc = async (objects: Objects, fingerprint: string): Promise<Toc | undefined> => {
   const text = await objects.text(tocKeyOf(fingerprint));
   return text === undefined ? undefined : tocSchema.parse(JSON.parse(text));
 };

@@ -9,6 +9,7 @@ import { type Leases, openLeases } from './leases.ts';
 import { type Moves, openMoves } from './moves.ts';
 import { type Operations, openOperations } from './operations.ts';
 import { openPlacements, type Placements } from './placements.ts';
+import { openRecoveries, type Recoveries } from './recoveries.ts';
 import { openRestores, type Restores } from './restores.ts';
 import { openRetention, type RetentionRecords } from './retention.ts';
 import { openRoutes, type Routes } from './routes.ts';
@@ -29,6 +30,7 @@ export interface RegistryParts {
   readonly drills: Drills;
   readonly retention: RetentionRecords;
   readonly restores: Restores;
+  readonly recoveries: Recoveries;
   readonly moves: Moves;
   readonly routes: Routes;
   readonly audit: Audit;
@@ -57,6 +59,7 @@ const parts = (sql: Sql): RegistryParts => ({
   drills: openDrills(sql),
   retention: openRetention(sql),
   restores: openRestores(sql),
+  recoveries: openRecoveries(sql),
   moves: openMoves(sql),
   routes: openRoutes(sql),
   audit: openAudit(sql),

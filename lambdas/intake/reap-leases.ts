@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { removeInstance } from '../../adapters/restore/leftovers.ts';
 import type { World } from '../../adapters/world.ts';
 import { worldOfProcess } from '../step.ts';
 import { logger } from './batch.ts';
@@ -15,15 +16,32 @@ const mostLooks = 500;
 interface Reaped {
   readonly looked: number;
   readonly closed: readonly string[];
+  /** Temporary instances that recoveries had left behind. */
+  readonly removed: readonly string[];
 }
 
 /** Seconds from start to stop, where both are known. */
 const lasted = (startedAt: Date | undefined, stoppedAt: Date | undefined): number | undefined =>
   startedAt && stoppedAt ? Math.round((stoppedAt.getTime() - startedAt.getTime()) / 1_000) : undefined;
 
+/** Instances of recoveries that were stopped before they could clear up: they cost money for as long as nobody looks. */
+const removeLeftovers = async (world: World, failures: unknown[]): Promise<string[]> => {
+  const removed: string[] = [];
+  for (const recovery of await world.registry.recoveries.leftBehind())
+    try {
+      await removeInstance(world, recovery);
+      removed.push(recovery.instance);
+    } catch (error) {
+      logger.error('instance could not be removed', { instance: recovery.instance, error: error as Error });
+      failures.push(error);
+    }
+  return removed;
+};
+
 /**
  * Ends operations that nobody ended: no step of theirs has begun or ended for a while and Step Functions says that their
- * execution is over, or knows none. One that cannot be ended now does not keep the others; it makes the run fail at last.
+ * execution is over, or knows none. Temporary instances that ended recoveries left behind go as well. What cannot be cleared now
+ * does not keep the others; it makes the run fail at last.
  */
 export const reap = async (world: World, quietSeconds: number): Promise<Reaped> => {
   const { registry, machines } = world;
@@ -51,10 +69,11 @@ export const reap = async (world: World, quietSeconds: number): Promise<Reaped> 
       failures.push(error);
     }
   }
-  if (closed.length > 0) logger.warn('reaped', { closed });
+  const removed = await removeLeftovers(world, failures);
+  if (closed.length + removed.length > 0) logger.warn('reaped', { closed, removed });
   if (failures.length > 0)
-    throw new AggregateError(failures, `${failures.length} operations could not be ended: ${String(failures[0])}`);
-  return { looked: quiet.length, closed };
+    throw new AggregateError(failures, `${failures.length} leftovers could not be cleared: ${String(failures[0])}`);
+  return { looked: quiet.length, closed, removed };
 };
 
 /** Called by its schedule, every ten minutes. */

@@ -13,6 +13,7 @@ import { eventRoutes } from './events.ts';
 import { moveRoutes } from './moves.ts';
 import { operationRoutes } from './operations.ts';
 import { answerProblem, Problem, problemOf } from './problem.ts';
+import { recoveryRoutes } from './recoveries.ts';
 import { type ApiEnv, limit, page, queryOf } from './request.ts';
 import { restoreRoutes } from './restores.ts';
 import { tenantRoutes } from './tenants.ts';
@@ -51,6 +52,7 @@ export const operatorApi = (world: () => World): Hono<ApiEnv> => {
   app.route('/operations', operationRoutes);
   app.route('/restores', restoreRoutes);
   app.route('/clones', cloneRoutes);
+  app.route('/recoveries', recoveryRoutes);
   app.route('/moves', moveRoutes);
   app.route('/backups', backupRoutes);
   app.route('/drills', drillRoutes);

@@ -50,6 +50,7 @@ const verbs = {
   'back-up-tenant': 'back-up',
   'restore-tenant': 'restore',
   'clone-tenant': 'clone',
+  'recover-point-in-time': 'recover',
   'migrate-tenant': 'migrate',
   'back-up-fleet': 'back-up-fleet',
   'drill-restores': 'drill',

@@ -9,6 +9,7 @@ import { Problem } from './problem.ts';
 const ready: Readonly<Partial<Record<WorkflowName, readonly TenantStatus[]>>> = {
   'back-up-tenant': ['active', 'suspended'],
   'restore-tenant': ['active', 'suspended'],
+  'recover-point-in-time': ['active', 'suspended'],
   // Only its archives are read.
   'clone-tenant': ['active', 'suspended', 'failed', 'deprovisioning', 'deprovisioned'],
   'deprovision-tenant': ['active', 'suspended', 'failed'],

@@ -95,6 +95,18 @@ const dropExpired = async (world: World, tenant: string, signal: AbortSignal): P
   );
 };
 
+/** A tenant with a server of its own can have the very moment: its log is kept, as long as the server itself has existed. */
+const momentHint = async (
+  { registry }: World,
+  { tenantId: tenant }: Input,
+  { asOf, missingSeconds }: { asOf: string | null; missingSeconds: number },
+): Promise<string[]> => {
+  if (asOf === null || missingSeconds === 0) return [];
+  const { isolation, placedAt } = await registry.placements.require(tenant);
+  if (isolation !== 'server' || new Date(asOf) < placedAt) return [];
+  return [`${tenant} has a server of its own: a point-in-time restore leaves none of those ${missingSeconds} s out`];
+};
+
 const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.input<typeof contract.output>> => {
   const { registry, archive } = world;
   const sealed = await registry.backups.sealed(input.tenantId);
@@ -114,6 +126,7 @@ const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.
       'InvalidStepInput',
       'rows and withReferences: rows are restored alone; name the tables, or restore the rows that they refer to first',
     );
+  const hint = await momentHint(world, input, { asOf, missingSeconds });
   const found = await inTenantDatabase(world, input.tenantId, signal, async (client) => {
     const scope = await readScope(client);
     const asked = input.rows ? [input.rows.table] : input.tables;
@@ -124,7 +137,7 @@ const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.
     if (rows) await checkFilter(client, parseRows(rows, chosen[0]!));
     const drift = chosen.map((table) => tableDrift(manifest, table, scope.lines)).filter(hasDrift);
     const around = closure(scope, tables);
-    return { tables, rows, around, drift, warnings: [...warnings, ...planWarnings(around, drift)] };
+    return { tables, rows, around, drift, warnings: [...warnings, ...planWarnings(around, drift), ...hint] };
   });
   const into = input.into ?? 'copy';
   const dryRun = input.dryRun ?? false;
