@@ -64,7 +64,8 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
   });
   let closeDatabases = async (): Promise<void> => undefined;
   const databases = once(() => {
-    const opened = openDatabases(secrets());
+    // A container task has hours where a Lambda has minutes, and its statements with it.
+    const opened = openDatabases(secrets(), { leastSeconds: Number(env.STEP_SECONDS ?? 0) });
     closeDatabases = opened.close;
     return opened;
   });

@@ -1,4 +1,12 @@
-import { type FunctionName, functions, type Handler, type Reach, steps } from './workflows.ts';
+import {
+  type FunctionName,
+  functions,
+  type Handler,
+  type Reach,
+  steps,
+  type TaskStep,
+  taskEntry,
+} from './workflows.ts';
 
 /** Names and patterns that the CDK app and the laptop deploy alike, so that what runs here is what is deployed there. */
 export const busName = 'tenantry';
@@ -98,6 +106,18 @@ export const environmentOf = (handler: Handler, all: Environment): Record<string
 /** Every deployed function by name, steps and others. */
 export const allFunctions: Readonly<Record<FunctionName, Handler>> = { ...steps, ...functions };
 
+/** Every program that is bundled: the handlers, and the one that runs steps as container tasks. */
+export const handlerEntries: readonly string[] = [...Object.values(allFunctions).map(({ entry }) => entry), taskEntry];
+
 /** `tenantry-` + kebab of the handler's name, the function's name in Lambda. */
 export const functionName = (name: FunctionName): string =>
   `tenantry-${name.replaceAll(/(?<!^)([A-Z])/g, '-$1').toLowerCase()}`;
+
+/** ECS cluster of the container tasks. */
+export const tasksCluster = 'tenantry-tasks';
+
+/** The one container of a task; overrides name it. */
+export const taskContainer = 'step';
+
+/** `tenantry-dump-database-task`: family of the task definition of a step. */
+export const taskFamily = (step: TaskStep): string => `${functionName(step)}-task`;

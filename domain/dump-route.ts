@@ -22,7 +22,8 @@ export interface DumpSize {
 export const dumpSeconds = ({ bytes }: DumpSize): number => bytes / dumpBytesPerSecond;
 
 /** Where a dump (and a restore or a verification of the same rows, which are no slower) runs. */
-export type DumpRoute = 'lambda' | 'task';
+export const dumpRoutes = ['lambda', 'task'] as const;
+export type DumpRoute = (typeof dumpRoutes)[number];
 
 /** `lambda` only when twice the expected time and all of its local bytes fit into one invocation. */
 export const dumpRoute = (size: DumpSize): DumpRoute =>

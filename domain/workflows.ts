@@ -56,7 +56,7 @@ export const steps = {
   CreateDatabase: handler('placement/create-database', 120, ['registry', 'database:migrate', 'tenant-secrets']),
   DropDatabase: handler('placement/drop-database', 300, ['registry', 'database:migrate', 'tenant-secrets']),
   ReleaseDatabase: handler('placement/release-database', 300, ['registry', 'database:provision', 'database:restore']),
-  OpenBackup: handler('backup/open-backup', 30, ['registry', 'archive:read']),
+  OpenBackup: handler('backup/open-backup', 30, ['registry', 'archive:read', 'database:backup']),
   DumpDatabase: handler('backup/dump-database', 840, ['registry', 'database:backup', 'archive:write'], {
     memory: 1024,
     clients: true,
@@ -176,6 +176,32 @@ export const workflows = {
 } as const satisfies Record<string, readonly StepName[]>;
 
 export type WorkflowName = keyof typeof workflows;
+
+/** A step that may take longer than a Lambda lives and then runs as a container task: the same handler in the same image. */
+export interface TaskHandler {
+  /** Seconds that its Task state waits at most; the task itself has no time-out. */
+  readonly seconds: number;
+  /** CPU units of Fargate, 1,024 a vCPU. */
+  readonly cpu: number;
+  /** MiB; the half of it is for rows, gzip and parts under way. */
+  readonly memory: number;
+}
+
+/** Step -> its container task. `${<Step>TaskDefinition}` stands in the state `<Step>AsTask`. */
+export const tasks = {
+  DumpDatabase: { seconds: 21_600, cpu: 2_048, memory: 4_096 },
+} as const satisfies Partial<Record<StepName, TaskHandler>>;
+
+export type TaskStep = keyof typeof tasks;
+
+/** Program that runs a step as a task: it reads STEP and STEP_INPUT. */
+export const taskEntry = 'lambdas/task.ts';
+
+/** Machine -> the steps that it may run as tasks. */
+export const taskWorkflows = {
+  'back-up-tenant': ['DumpDatabase'],
+  'back-up-fleet': ['DumpDatabase'],
+} as const satisfies Partial<Record<WorkflowName, readonly TaskStep[]>>;
 
 /** Which machines a machine starts with `states:startExecution.sync:2`: holes `${<PascalName>MachineArn}` in its ASL. */
 export const nestedWorkflows = {

@@ -3,6 +3,7 @@ import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
 import { type Stack, Validations } from 'aws-cdk-lib/core';
 import type { Construct, IConstruct } from 'constructs';
+import { tasksCluster } from '../domain/deployment.ts';
 import { machineName, type WorkflowName, workflows } from '../domain/workflows.ts';
 
 interface Acknowledgement {
@@ -87,6 +88,18 @@ const acknowledgements: readonly Acknowledgement[] = [
     reason: 'Servers of single tenants get their names when they are made; the actions are named one by one.',
     about: isPolicy,
   })),
+  {
+    rule: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:ecs:<region>:<AWS::AccountId>:task/${tasksCluster}/*]`,
+    reason:
+      'Tasks get their ids when they start; the resource is bound to the one cluster, by its name and by a condition, and the actions are named.',
+    about: isPolicy,
+  },
+  {
+    rule: 'AwsSolutions-ECS2',
+    reason:
+      "The variables of a task are those of its step's function: names of places, a step and a time, never a secret. Logins are read from Secrets Manager by the step itself.",
+    about: ({ node }) => node.path.includes('/Tasks/'),
+  },
   ...['ReapLeases2FA86F6D', 'SweepMoves1EB5C206'].map((name) => ({
     rule: `AwsSolutions-IAM5[Resource::<${name}.Arn>:*]`,
     reason:

@@ -48,6 +48,10 @@ export const createNetwork = (scope: Construct): { vpc: IVpc; functionsGroup: IS
     queues: InterfaceVpcEndpointAwsService.SQS,
     servers: InterfaceVpcEndpointAwsService.RDS,
     traces: InterfaceVpcEndpointAwsService.XRAY,
+    // A container task pulls its image and writes its log from inside; Lambda does both from outside.
+    registry: InterfaceVpcEndpointAwsService.ECR,
+    images: InterfaceVpcEndpointAwsService.ECR_DOCKER,
+    logs: InterfaceVpcEndpointAwsService.CLOUDWATCH_LOGS,
   }))
     vpc.addInterfaceEndpoint(name, {
       service,

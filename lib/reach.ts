@@ -1,6 +1,5 @@
 import type { IEventBus } from 'aws-cdk-lib/aws-events';
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Stack } from 'aws-cdk-lib/core';
@@ -14,6 +13,11 @@ export interface Places {
   readonly platform: SharedPlatform;
   readonly bus: IEventBus;
   readonly deadLetters: IQueue;
+}
+
+/** Who gets a reach: a function, or the role of a container task. */
+export interface Reacher extends IGrantable {
+  addToRolePolicy(statement: PolicyStatement): void;
 }
 
 const statesArn = (bus: IConstruct, kind: 'stateMachine' | 'execution', name: string): string => {
@@ -44,10 +48,10 @@ export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Env
 
 const machineNames = (Object.keys(workflows) as WorkflowName[]).map(machineName);
 
-const allow = (target: IFunction, actions: string[], resources: string[]): void =>
+const allow = (target: Reacher, actions: string[], resources: string[]): void =>
   target.addToRolePolicy(new PolicyStatement({ actions, resources }));
 
-const grants: Readonly<Record<Reach, (target: IFunction, places: Places) => void>> = {
+const grants: Readonly<Record<Reach, (target: Reacher, places: Places) => void>> = {
   registry: (target, { platform }) => grantSecret(target, platform.registry.secrets, 'control'),
   'archive:read': (target, { platform }) => {
     allow(target, ['s3:ListBucket'], [platform.archive.bucketArn]);
@@ -151,16 +155,16 @@ const tenantSecrets = (scope: IConstruct, end: string): string => {
 };
 
 /** A role's login to the shared pool and to the servers of single tenants. */
-const grantLogin = (target: IFunction, { platform, bus }: Places, role: string): void => {
+const grantLogin = (target: Reacher, { platform, bus }: Places, role: string): void => {
   grantSecret(target, platform.pool.secrets, role);
   allow(target, ['secretsmanager:GetSecretValue'], [tenantSecrets(bus, `*/${role}-*`)]);
 };
 
-const grantSecret = (target: IFunction, secrets: Readonly<Record<string, ISecret>>, role: string): void => {
+const grantSecret = (target: Reacher, secrets: Readonly<Record<string, ISecret>>, role: string): void => {
   secrets[role]?.grantRead(target);
 };
 
 /** Grants a function what its reach names, and nothing else. */
-export const grantReach = (target: IFunction, reach: readonly Reach[], places: Places): void => {
+export const grantReach = (target: Reacher, reach: readonly Reach[], places: Places): void => {
   for (const name of reach) grants[name](target, places);
 };

@@ -1,4 +1,3 @@
-import { Platform } from 'aws-cdk-lib/aws-ecr-assets';
 import {
   Architecture,
   DockerImageCode,
@@ -13,10 +12,11 @@ import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { environmentOf, functionName } from '../domain/deployment.ts';
 import type { FunctionName, Handler } from '../domain/workflows.ts';
+import { postgresClients } from './images/postgres-clients.ts';
 import { environmentOfPlaces, grantReach, type Places } from './reach.ts';
 
 /** The pinned trust store for TLS to Aurora; `pg` reads PGSSLMODE itself. */
-const tls = { PGSSLMODE: 'verify-full', NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' };
+export const tls = { PGSSLMODE: 'verify-full', NODE_EXTRA_CA_CERTS: '/var/runtime/ca-cert.pem' };
 
 /** The Lambda function of one handler of the workflow table, with the environment and grants of its reach and no others. */
 export const createStepFunction = (
@@ -48,12 +48,7 @@ export const createStepFunction = (
   const created = handler.clients
     ? new DockerImageFunction(scope, name, {
         ...shared,
-        code: DockerImageCode.fromImageAsset('.', {
-          file: 'lib/images/postgres-clients.Dockerfile',
-          buildArgs: { ENTRY: handler.entry },
-          platform: Platform.LINUX_ARM64,
-          exclude: ['*', '!package.json', '!package-lock.json', '!domain', '!adapters', '!lambdas', '!lib/images'],
-        }),
+        code: DockerImageCode.fromImageAsset('.', postgresClients(handler.entry)),
       })
     : new NodejsFunction(scope, name, {
         ...shared,

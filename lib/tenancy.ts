@@ -25,6 +25,7 @@ import { createOperatorHttp } from './operator-http.ts';
 import type { Parameters } from './parameters.ts';
 import type { SharedPlatform } from './shared-platform.ts';
 import { createStepFunction } from './step-function.ts';
+import { Tasks } from './tasks.ts';
 import { TenantEvents } from './tenant-events.ts';
 import { Workflow } from './workflow.ts';
 
@@ -58,10 +59,11 @@ export class Tenancy extends Stack {
       recordEvent: created.RecordEvent,
       closeOperation: created.CloseOperation,
     });
+    const tasks = new Tasks(this, 'Tasks', places);
     const machines = Object.fromEntries(
       (Object.keys(workflows) as WorkflowName[]).map((workflow) => [
         workflow,
-        new Workflow(this, workflow, { workflow, steps: created, bus: events.bus, archive: platform.archive }),
+        new Workflow(this, workflow, { workflow, steps: created, tasks, bus: events.bus, platform }),
       ]),
     ) as Record<WorkflowName, Workflow>;
     this.schedulePlans(machines['back-up-fleet']);

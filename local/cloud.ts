@@ -1,9 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { allFunctions, functionName } from '../domain/deployment.ts';
-import { workflows } from '../domain/workflows.ts';
+import { allFunctions, functionName, handlerEntries } from '../domain/deployment.ts';
+import { taskEntry, workflows } from '../domain/workflows.ts';
 import { startApp } from './apps.ts';
+import { taskImage } from './deploy/tasks.ts';
 import { type AppPlaces, deploy } from './deploy.ts';
 import { newAccessKeyId, newSecretAccessKey, openCredentialStore } from './gateway/credentials.ts';
 import { startGateway } from './gateway/gateway.ts';
@@ -128,7 +129,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     }),
     bundleHandlers({
       root,
-      entries: Object.values(allFunctions).map(({ entry }) => entry),
+      entries: handlerEntries,
       outDirectory: options.bundleDirectory ?? join(home, 'bundles'),
     }),
   ]);
@@ -141,6 +142,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     credentials,
     endpoint: () => endpoint,
     log,
+    images: new Map([[taskImage, bundles.get(taskEntry)!]]),
     ...(options.postgresSettings ? { postgresSettings: options.postgresSettings } : {}),
     ...(options.interpose ? { interpose: options.interpose } : {}),
   });

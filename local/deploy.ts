@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ECSClient } from '@aws-sdk/client-ecs';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { RDSClient } from '@aws-sdk/client-rds';
@@ -28,12 +29,23 @@ import {
   type Environment,
   environmentOf,
   functionName,
+  taskFamily,
+  tasksCluster,
 } from '../domain/deployment.ts';
-import { type FunctionName, machineName, nestedWorkflows, type WorkflowName, workflows } from '../domain/workflows.ts';
+import {
+  type FunctionName,
+  machineName,
+  nestedWorkflows,
+  type TaskStep,
+  taskWorkflows,
+  type WorkflowName,
+  workflows,
+} from '../domain/workflows.ts';
 import { createBus, createQueues, mapQueues } from './deploy/events.ts';
 import { createSchedules } from './deploy/schedules.ts';
 import { createServerParameters, serverParameterGroup } from './deploy/servers.ts';
 import { ensure, machinePrefix, type Target } from './deploy/target.ts';
+import { createTasks } from './deploy/tasks.ts';
 
 const archiveBucket = 'tenantry-archive';
 const cell = 'local-1';
@@ -110,9 +122,14 @@ const deployMachines = async (states: SFNClient, target: Target): Promise<void> 
     ),
   );
   const nested: Partial<Record<WorkflowName, readonly WorkflowName[]>> = nestedWorkflows;
+  const run: Partial<Record<WorkflowName, readonly TaskStep[]>> = taskWorkflows;
   for (const workflow of Object.keys(workflows) as WorkflowName[]) {
     const holes: Record<string, string> = {
       BusName: busName,
+      TasksCluster: tasksCluster,
+      TasksSubnets: 'subnet-functions',
+      TasksSecurityGroup: 'sg-functions',
+      ...Object.fromEntries((run[workflow] ?? []).map((step) => [`${step}TaskDefinition`, taskFamily(step)])),
       ...Object.fromEntries(workflows[workflow].map((state) => [`${state}Arn`, functionArn(state)])),
       ...Object.fromEntries((nested[workflow] ?? []).map((name) => [`${pascal(name)}MachineArn`, machineArn(name)])),
     };
@@ -167,6 +184,7 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
   const secrets = new SecretsManagerClient(options);
   const scheduler = new SchedulerClient(options);
   const rds = new RDSClient(options);
+  const ecs = new ECSClient(options);
   try {
     const [queues] = await Promise.all([
       createQueues(sqs, target),
@@ -198,12 +216,12 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
         memory: handler.memory,
         environment: environmentOf(handler, environment),
       });
-    await setUp(lambda, target);
+    await Promise.all([setUp(lambda, target), createTasks(ecs, target, environment)]);
     await Promise.all([createBus(events, queues, target), deployMachines(states, target)]);
     await Promise.all([mapQueues(lambda, queues), createSchedules(scheduler, target)]);
     const { host, port } = target.postgres;
     return { router: { host, port, database: environment.REGISTRY_DATABASE, secretId: 'tenantry/registry/router' } };
   } finally {
-    for (const client of [lambda, s3, sqs, events, states, secrets, scheduler, rds]) client.destroy();
+    for (const client of [lambda, s3, sqs, events, states, secrets, scheduler, rds, ecs]) client.destroy();
   }
 };

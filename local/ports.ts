@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { RunTaskRequest, Task } from '@aws-sdk/client-ecs';
 
 /** What a Lambda invocation answers; `functionError` is set when the handler threw, timed out or died. */
 export interface Invocation {
@@ -43,6 +44,14 @@ export interface ServiceEvent {
 export interface ServiceEvents {
   /** Resolves when the deliveries that the event causes are on disk. */
   tell(event: ServiceEvent): Promise<void>;
+}
+
+/** Runs container tasks. `run` throws ServiceError as RunTask does, and answers the same task for the same client token. */
+export interface TaskRunner {
+  run(request: RunTaskRequest): Promise<Task>;
+  stop(taskArn: string, reason: string): Promise<void>;
+  /** Resolves with the task once it is STOPPED. */
+  stopped(taskArn: string): Promise<Task>;
 }
 
 export interface ObjectStore {

@@ -4,6 +4,7 @@ import { createTargetDelivery } from './events/target-delivery.ts';
 import type { CredentialStore } from './gateway/credentials.ts';
 import type { Service } from './gateway/service.ts';
 import type { FunctionInvoker } from './ports.ts';
+import { createEcsService } from './services/ecs.ts';
 import { createEventSources } from './services/event-sources.ts';
 import { createEventsService } from './services/events.ts';
 import { createLambdaService, type LambdaService } from './services/lambda.ts';
@@ -24,6 +25,8 @@ export interface ServicesOptions {
   readonly credentials: CredentialStore;
   readonly endpoint: () => string;
   readonly log: (source: string, line: string) => void;
+  /** Image of a container task -> its bundled program; known once the handlers are bundled. */
+  readonly images?: ReadonlyMap<string, string>;
   /** Settings of every database server that RDS starts. */
   readonly postgresSettings?: Readonly<Record<string, string>>;
   /** Stands between Step Functions and the handlers: where tests let steps fail. */
@@ -81,12 +84,20 @@ export const createServices = (options: ServicesOptions): Services => {
     report,
   });
   const s3 = createS3Service({ ...place('s3'), credentials: { lookup: (id) => credentials.find(id) } });
+  const ecs = createEcsService({
+    ...place('ecs'),
+    credentials,
+    endpoint,
+    images: () => options.images ?? new Map(),
+    log: (line) => log('ecs', line),
+  });
   const states = createStatesService({
     ...place('states'),
     integrations: {
       functions: options.interpose?.(lambda.invoker) ?? lambda.invoker,
       events: events.publisher,
       objects: s3.objects,
+      tasks: ecs.runner,
       statusEvents: events.publisher,
     },
     log: (line) => log('states', line),
@@ -112,6 +123,8 @@ export const createServices = (options: ServicesOptions): Services => {
       scheduler,
       queues,
       withSources,
+      // After Step Functions: a task that ends with the cloud must not fail the state that waits for it in the next life.
+      ecs,
       s3,
       secrets,
       createSsmService(place('ssm')),

@@ -1,4 +1,4 @@
-import { allFunctions } from '../domain/deployment.ts';
+import { handlerEntries } from '../domain/deployment.ts';
 import { bundleHandlers } from '../local/lambda/bundle.ts';
 import { bundleDirectory, root } from './cloud.ts';
 
@@ -6,7 +6,7 @@ import { bundleDirectory, root } from './cloud.ts';
 export const setup = async (): Promise<void> => {
   await bundleHandlers({
     root,
-    entries: Object.values(allFunctions).map(({ entry }) => entry),
+    entries: handlerEntries,
     outDirectory: bundleDirectory,
   });
 };

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { taskEntry } from '../domain/workflows.ts';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -74,7 +75,10 @@ for (const [room, allowed] of Object.entries(law)) {
 }
 
 test('a workflow of the lambdas imports no other workflow, only its own folder and step.ts', () => {
-  const broken = filesOf('lambdas').flatMap((file) =>
+  // The program that runs steps as container tasks is no workflow: it names the steps that it runs.
+  const runner = join(root, taskEntry);
+  const workflows = filesOf('lambdas').filter((file) => file !== runner);
+  const broken = workflows.flatMap((file) =>
     importsOf(file)
       .filter((name) => name.startsWith('.'))
       .map((name) => relative(join(root, 'lambdas'), resolve(dirname(file), name)))

@@ -81,8 +81,15 @@ const ignore = (): void => undefined;
 /** Milliseconds that a lent connection waits for the next call. */
 const lentMillis = 60_000;
 
-/** Connections to the databases of cells. TLS follows PGSSLMODE, which pg reads itself: `verify-full` on AWS. */
-export const openDatabases = (secrets: Secrets, application = 'tenantry'): Databases => {
+/**
+ * Connections to the databases of cells. TLS follows PGSSLMODE, which pg reads itself: `verify-full` on AWS. `leastSeconds`
+ * raises the time that a statement or an idle transaction has, for a process that may run longer than a Lambda.
+ */
+export const openDatabases = (
+  secrets: Secrets,
+  { application = 'tenantry', leastSeconds = 0 }: { application?: string; leastSeconds?: number } = {},
+): Databases => {
+  const least = leastSeconds * 1_000;
   const configOf = (place: DatabasePlace, role: DatabaseRole, login: Credentials): pg.ClientConfig => ({
     host: place.host,
     port: place.port,
@@ -93,9 +100,9 @@ export const openDatabases = (secrets: Secrets, application = 'tenantry'): Datab
     connectionTimeoutMillis: connectMillis,
     keepAlive: true,
     options: startupOptions({
-      statement_timeout: limits[role].statement,
+      statement_timeout: Math.max(limits[role].statement, least),
       lock_timeout: 5_000,
-      idle_in_transaction_session_timeout: limits[role].idle,
+      idle_in_transaction_session_timeout: Math.max(limits[role].idle, least),
       DateStyle: 'ISO',
       TimeZone: 'UTC',
       extra_float_digits: 1,

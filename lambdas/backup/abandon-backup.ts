@@ -3,6 +3,7 @@ import { endUnlessDone } from '../../adapters/registry/endings.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
 import { readSlice } from './slice.ts';
+import { failureOfTask } from './task-failure.ts';
 
 const contract = {
   input: z.object({
@@ -28,7 +29,8 @@ const contract = {
  * a dump that is still at work can then complete no record. A repeat changes nothing.
  */
 export const handler = step('AbandonBackup', contract, async (input, world) => {
-  const { operation, execution, failure, closes } = input;
+  const { operation, execution, closes } = input;
+  const failure = await failureOfTask(world, operation, input.failure);
   const failed = { ...describeFailure(failure), sealed: 0 };
   const tenantIds =
     input.sliceKey === undefined

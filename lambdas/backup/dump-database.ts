@@ -1,5 +1,10 @@
 import { z } from 'zod';
-import { type ExportedTenant, type ExportTenant, exportTenants } from '../../adapters/dump/export.ts';
+import {
+  type ExportedTenant,
+  type ExportRequest,
+  type ExportTenant,
+  exportTenants,
+} from '../../adapters/dump/export.ts';
 import { ensureToc } from '../../adapters/dump/toc.ts';
 import { templateDatabase } from '../../adapters/pool/template.ts';
 import { type DatabasePlace, roleSecret } from '../../adapters/postgres/connection.ts';
@@ -14,6 +19,7 @@ import {
   type FailedBackups,
   failedBackups,
   holdSlice,
+  keepHolding,
   shortReason,
   type sliceBackups,
   sliceFields,
@@ -126,7 +132,8 @@ export const handler = step('DumpDatabase', contract, async (input, world, signa
     if (!found) throw new StepFailure('InvalidStepInput', `cell ${input.cell} does not exist; open the backup again`);
     const { place, isolation } = found;
     const note = openNotes(world.registry.slices);
-    const unwritten = await exportTenants({
+    const holding = { tenantIds: tenants.map(({ tenantId }) => tenantId), holder: input.holder ?? input.operation };
+    const exporting: ExportRequest = {
       connect: () => world.databases.connect(place, 'backup'),
       archive: world.archive,
       tenants,
@@ -137,7 +144,8 @@ export const handler = step('DumpDatabase', contract, async (input, world, signa
         await note({ id: exported.backupId, ...exported });
         written.push(exported);
       },
-    });
+    };
+    const unwritten = await keepHolding(world, holding, () => exportTenants(exporting));
     failed.push(...unwritten.map((one) => ({ ...one, reason: shortReason(one.reason) })));
   }
   if (backups.length > 0 && failed.length === backups.length)

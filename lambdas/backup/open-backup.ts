@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { estimateTenant } from '../../adapters/dump/estimate.ts';
 import type { Candidate } from '../../adapters/registry/slices.ts';
 import type { World } from '../../adapters/world.ts';
 import { type BackupKind, backupKinds } from '../../domain/backup.ts';
+import { dumpRoute, dumpRoutes } from '../../domain/dump-route.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import type { TenantStatus } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
@@ -18,6 +20,8 @@ const contract = {
       sliceKey: z.string().startsWith('fleet/').optional(),
       holder: z.string().optional(),
       reason: z.string().optional(),
+      /** Where the dump runs, whatever its size. */
+      through: z.enum(dumpRoutes).optional(),
       requestedBy: z.string().optional(),
     })
     .refine(({ tenantIds, sliceKey }) => (tenantIds === undefined) !== (sliceKey === undefined), {
@@ -29,6 +33,8 @@ const contract = {
     /** Empty for a slice that is kept in the bucket. */
     backups: sliceBackups,
     count: z.int().nonnegative(),
+    /** The dump takes longer than a Lambda lives: it runs as a container task. */
+    large: z.boolean(),
     skipped: z.array(z.object({ tenantId: z.string(), reason: z.string() })),
   }),
 };
@@ -76,6 +82,16 @@ const choose = async (
   return { cell, chosen, skipped };
 };
 
+/** Where one tenant's dump runs. Of a fleet that is known already: large tenants have slices of their own. */
+const isLarge = async (world: World, tenantId: string, cell: string): Promise<boolean> => {
+  const found = await world.registry.placements.database(cell);
+  if (!found) return false;
+  const bytes = await world.databases.lend(found.place, 'backup', (client) =>
+    estimateTenant(client, tenantId, found.isolation),
+  );
+  return dumpRoute({ bytes }) === 'task';
+};
+
 /**
  * Takes the leases and opens one record per tenant, under ids that a repeat finds again. A tenant that is asked for alone
  * makes the step fail when it is busy, gone or not ready; of many, such a tenant is skipped with the reason.
@@ -112,8 +128,11 @@ export const handler = step('OpenBackup', contract, async (input, world) => {
   const backups = records
     .filter(({ tenantId }) => !skipped.has(tenantId))
     .map(({ id, tenantId }) => ({ tenantId, backupId: id }));
+  const [only] = backups;
+  const measured = alone && only && sliceKey === undefined && input.through === undefined;
   return {
     cell,
+    large: measured ? await isLarge(world, only.tenantId, cell) : input.through === 'task',
     backups: sliceKey === undefined ? backups : [],
     count: backups.length,
     skipped: [...skipped].slice(0, told).map(([tenantId, why]) => ({ tenantId, reason: why })),

@@ -23,7 +23,7 @@ export const told = 20;
 
 export const shortReason = (reason: string): string => reason.slice(0, 300);
 
-/** Longer than DumpDatabase may run: each step of a backup renews it. */
+/** Longer than DumpDatabase may run as a Lambda: each step of a backup renews it, and a dump that takes hours meanwhile. */
 export const leaseSeconds = 900;
 
 /** The tenants of a slice of a fleet. */
@@ -77,4 +77,21 @@ export const holdSlice = async (
     }
   }
   return busy;
+};
+
+/** Runs `work` and renews the leases while it takes. One that is lost all the same is noticed when the backup is sealed. */
+export const keepHolding = async <Result>(
+  world: World,
+  { tenantIds, holder }: { tenantIds: readonly string[]; holder: string },
+  work: () => Promise<Result>,
+): Promise<Result> => {
+  const renew = (): void => {
+    world.registry.leases.holdMany({ tenantIds, holder, seconds: leaseSeconds }).catch(() => undefined);
+  };
+  const timer = setInterval(renew, (leaseSeconds * 1_000) / 3);
+  try {
+    return await work();
+  } finally {
+    clearInterval(timer);
+  }
 };

@@ -1,5 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
-import type { EventPublisher, FunctionInvoker, ObjectStore, ServiceEvents } from '../ports.ts';
+import type { EventPublisher, FunctionInvoker, ObjectStore, ServiceEvents, TaskRunner } from '../ports.ts';
 import type { Executions } from './executions.ts';
 import type { FrameStore } from './frame.ts';
 import type { History } from './history.ts';
@@ -15,6 +15,8 @@ export interface Integrations {
   readonly functions: FunctionInvoker;
   readonly events: EventPublisher;
   readonly objects: ObjectStore;
+  /** Without it no machine can run a container task. */
+  readonly tasks?: TaskRunner;
   /** Hears of every change of an execution's status; without it nobody does. */
   readonly statusEvents?: ServiceEvents;
 }

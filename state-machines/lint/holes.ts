@@ -1,8 +1,8 @@
-import { nestedWorkflows, steps, workflows } from '../../domain/workflows.ts';
+import { nestedWorkflows, steps, taskWorkflows, workflows } from '../../domain/workflows.ts';
 import { allStates, holesIn, type MachineFile } from './machine-file.ts';
 
 /** Holes that name neither a step nor a machine. */
-const places = new Set(['BusName']);
+const places = new Set(['BusName', 'TasksCluster', 'TasksSubnets', 'TasksSecurityGroup']);
 
 const pascal = (workflow: string): string =>
   workflow
@@ -18,10 +18,15 @@ const misplaced = ({ machine }: MachineFile): string[] =>
   allStates(machine).flatMap(({ name, state }) => {
     if (state.Type !== 'Task') return [];
     const own = JSON.stringify([state.Resource, state.Arguments ?? null]);
-    return [...own.matchAll(/function:(\w+)Arn/g)]
+    const called = [...own.matchAll(/function:(\w+)Arn/g)]
       .map((match) => match[1]!)
       .filter((step) => step !== name)
       .map((step) => `${name} calls \${${step}Arn}; a step is called by the state of its own name`);
+    const run = [...own.matchAll(/(\w+)TaskDefinition"/g)]
+      .map((match) => match[1]!)
+      .filter((step) => step !== '' && `${step}AsTask` !== name)
+      .map((step) => `${name} runs \${${step}TaskDefinition}; a step runs as a task in the state ${step}AsTask`);
+    return [...called, ...run];
   });
 
 /** Holes against the workflow table: what the machine uses is what `lib` and `local` give it, no more and no less. */
@@ -34,6 +39,7 @@ export const holeFindings = (file: MachineFile): string[] => {
   const expected = new Set([
     ...ownSteps.map((step) => `${step}Arn`),
     ...nested.map((other) => `${pascal(other)}MachineArn`),
+    ...table<string>(taskWorkflows, name).map((step) => `${step}TaskDefinition`),
   ]);
   return [
     ...[...holes]

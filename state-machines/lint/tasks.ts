@@ -1,9 +1,9 @@
 import { failures } from '../../domain/errors.ts';
-import { steps } from '../../domain/workflows.ts';
+import { type StepName, steps, type TaskStep, tasks } from '../../domain/workflows.ts';
 import { allStates, type MachineFile } from './machine-file.ts';
 
 /** Error names that AWS itself gives, by what stands before the dot. */
-const services = /^(?:States|Lambda|Runtime|Sandbox|EventBridge|StepFunctions|S3)\.[A-Za-z.]+$/;
+const services = /^(?:States|Lambda|Runtime|Sandbox|EventBridge|StepFunctions|S3|ECS)\.[A-Za-z.]+$/;
 
 const orderFindings = (state: object): string[] => {
   const fields = Object.keys(state);
@@ -12,11 +12,18 @@ const orderFindings = (state: object): string[] => {
   return catches >= 0 && catches < retry ? ['has Catch before Retry; it is read in the order in which it acts'] : [];
 };
 
+/** Seconds that the step behind a state may take: as a function, or as a task in the state `<Step>AsTask`. */
+const secondsOf = (name: string): number | undefined => {
+  if (Object.hasOwn(steps, name)) return steps[name as StepName].timeout;
+  const step = name.replace(/AsTask$/, '');
+  return step !== name && Object.hasOwn(tasks, step) ? tasks[step as TaskStep].seconds : undefined;
+};
+
 const timeoutFindings = (name: string, timeout: number | string | undefined): string[] => {
   if (timeout === undefined) return ['has no TimeoutSeconds; AWS would wait for a year'];
-  const handler = Object.hasOwn(steps, name) ? steps[name as keyof typeof steps] : undefined;
-  if (!handler || typeof timeout !== 'number' || timeout >= handler.timeout) return [];
-  return [`has TimeoutSeconds ${timeout}, its handler may take ${handler.timeout}`];
+  const seconds = secondsOf(name);
+  if (seconds === undefined || typeof timeout !== 'number' || timeout >= seconds) return [];
+  return [`has TimeoutSeconds ${timeout}, its handler may take ${seconds}`];
 };
 
 /** Every Task says what it is, how long it may take, and retries with jitter before it gives up. */

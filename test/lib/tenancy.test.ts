@@ -2,8 +2,16 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { App } from 'aws-cdk-lib/core';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { allFunctions, drillSchedule, expirySchedule, reapSchedule } from '../../domain/deployment.ts';
-import { machineName, type WorkflowName, workflows } from '../../domain/workflows.ts';
+import { allFunctions, drillSchedule, expirySchedule, reapSchedule, taskFamily } from '../../domain/deployment.ts';
+import {
+  machineName,
+  steps,
+  type TaskStep,
+  tasks,
+  taskWorkflows,
+  type WorkflowName,
+  workflows,
+} from '../../domain/workflows.ts';
 import { readParameters } from '../../lib/parameters.ts';
 import { SharedPlatform } from '../../lib/shared-platform.ts';
 import { Tenancy } from '../../lib/tenancy.ts';
@@ -65,6 +73,36 @@ describe('the deployed workflows', () => {
     const dump = Object.entries(policies).find(([id]) => id.startsWith('DumpDatabaseServiceRole'));
     expect(JSON.stringify(dump)).toMatch(/PoolBackupRole/);
     expect(JSON.stringify(dump)).not.toMatch(/PoolRestoreRole|PoolMigrate|PoolProvisionRole/);
+  });
+
+  test('a step that runs as a task has the reach of its function there, in the same image, and nothing more', () => {
+    const definitions = Object.values(tenancy.findResources('AWS::ECS::TaskDefinition'));
+    expect(definitions.map(({ Properties }) => Properties.Family)).toEqual(
+      (Object.keys(tasks) as TaskStep[]).map(taskFamily),
+    );
+    const [container] = definitions[0]!.Properties.ContainerDefinitions;
+    const environment = Object.fromEntries(
+      container.Environment.map(({ Name, Value }: { Name: string; Value: unknown }) => [Name, Value]),
+    );
+    const dumper = Object.values(tenancy.findResources('AWS::Lambda::Function'))
+      .map(({ Properties }) => Properties)
+      .find(({ Description }) => Description === steps.DumpDatabase.entry);
+    expect(container.Image).toEqual(dumper.Code.ImageUri);
+    const { NODE_OPTIONS: _, ...own } = dumper.Environment.Variables;
+    expect(environment).toEqual({ ...own, STEP: 'DumpDatabase', STEP_SECONDS: '21600' });
+    const policies = Object.entries(tenancy.findResources('AWS::IAM::Policy')).filter(([id]) => id.startsWith('Tasks'));
+    expect(JSON.stringify(policies)).toMatch(/PoolBackupRole/);
+    expect(JSON.stringify(policies)).not.toMatch(/PoolRestoreRole|PoolMigrate|PoolProvisionRole/);
+  });
+
+  test('a machine that runs tasks may hand over the roles of those tasks alone, and to ECS alone', () => {
+    const statements = Object.values(tenancy.findResources('AWS::IAM::Policy')).flatMap(
+      ({ Properties }) => Properties.PolicyDocument.Statement,
+    );
+    const passing = statements.filter(({ Action }) => [Action].flat().includes('iam:PassRole'));
+    const toTasks = passing.filter(({ Condition }) => JSON.stringify(Condition).includes('ecs-tasks.amazonaws.com'));
+    expect(toTasks).toHaveLength(Object.keys(taskWorkflows).length);
+    for (const { Resource } of toTasks) expect(JSON.stringify(Resource)).not.toContain('*');
   });
 });
 

@@ -1,6 +1,7 @@
 import type { Frame } from '../frame.ts';
 import type { Scope } from '../scope.ts';
 import type { World } from '../world.ts';
+import { awaitTask, runContainerTask } from './container-task.ts';
 import { invokeService } from './lambda.ts';
 import { awaitNested, startNested } from './nested.ts';
 import { callObjects } from './objects.ts';
@@ -64,13 +65,29 @@ const runCallback = async (call: ServiceCall): Promise<string> => {
   return world.tokens.outcome(task.token!, scope);
 };
 
+/** The token makes the start repeatable: a kill between start and note finds the same task again. */
+const runContainer = async (call: ServiceCall): Promise<unknown> => {
+  const { world, frame, parameters, scope } = call;
+  if (frame.progress.task?.child === undefined) {
+    const { arn, answer } = await runContainerTask(world, frame, parameters);
+    try {
+      markSubmitted(call, answer, arn);
+    } catch (error) {
+      // The state was over before the answer: nobody will wait for the task.
+      if (!scope.closing) await world.integrations.tasks?.stop(arn, 'the state that started it is over');
+      throw error;
+    }
+  }
+  return awaitTask(world, frame.progress.task!.child!, scope);
+};
+
 /** Promise: the JSON text of the task's result, by the pattern of its resource. Throws StateFailure or Aborted. */
 export const callService = async (call: ServiceCall): Promise<string> => {
   switch (call.resource.pattern) {
     case 'token':
       return runCallback(call);
     case 'sync':
-      return JSON.stringify(await runNested(call));
+      return JSON.stringify(await (call.resource.type === 'ecs' ? runContainer(call) : runNested(call)));
     case 'request':
       return JSON.stringify(await request(call));
   }

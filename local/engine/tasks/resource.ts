@@ -34,6 +34,7 @@ export const supported: readonly string[] = [
   'states:startExecution.waitForTaskToken',
   'events:putEvents',
   'events:putEvents.waitForTaskToken',
+  'ecs:runTask.sync',
   'aws-sdk:s3:getObject',
   'aws-sdk:s3:putObject',
 ];

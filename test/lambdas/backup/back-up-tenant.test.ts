@@ -33,6 +33,7 @@ describe('a backup of one tenant', () => {
       cell: 'eu-1',
       backups: [{ tenantId, backupId: expect.stringMatching(/^b-[0-9a-f]{12}$/) }],
       count: 1,
+      large: false,
       skipped: [],
     });
     const dumped = await dump(slice);
@@ -77,7 +78,7 @@ describe('a backup of one tenant', () => {
     const { open, dump } = laptop.steps(operation);
     const [sealed] = await backups().sealed(tenantId);
     await expect(open([tenantId])).rejects.toMatchObject({ name: 'StaleOperation' });
-    await dump({ cell: 'eu-1', backups: [{ tenantId, backupId: sealed!.id }], count: 1, skipped: [] });
+    await dump({ cell: 'eu-1', backups: [{ tenantId, backupId: sealed!.id }], count: 1, large: false, skipped: [] });
     expect(await backups().sealed(tenantId)).toEqual([sealed]);
   });
 

@@ -85,8 +85,8 @@ test.each([
   ['a Wait with two', one({ Type: 'Wait', Seconds: 1, Timestamp: '2026-01-01T00:00:00Z' }), 'and not both'],
   [
     'a resource that is not run here',
-    task({ Resource: 'arn:aws:states:::ecs:runTask.sync' }),
-    "'ecs:runTask.sync' is not run here",
+    task({ Resource: 'arn:aws:states:::glue:startJobRun.sync' }),
+    "'glue:startJobRun.sync' is not run here",
   ],
   ['.sync on a service that has none', task({ Resource: 'arn:aws:states:::events:putEvents.sync' }), 'is not run here'],
   [
