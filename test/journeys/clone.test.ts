@@ -138,7 +138,9 @@ describe('a clone that fails leaves nothing behind', () => {
         for (const { code, glyph } of removed)
           await alter('INSERT INTO emoji_catalogue VALUES ($1, $2)', [code, glyph]);
       };
-      const failed = await laptop.run('clone-tenant', { tenantId: 'acme', newTenantId, isolation }).finally(put);
+      const execution = await laptop.start('clone-tenant', { tenantId: 'acme', newTenantId, isolation });
+      const failed = await laptop.ended(execution);
+      await put();
       expect(failed).toMatchObject({ status: 'FAILED', error: 'CloneFailed' });
       expect(failed.cause).toMatch(/LoadClone: .*reactions would refer to missing rows of public\.emoji_catalogue/);
       expect((await control.query('SELECT FROM tenants WHERE id = $1', [newTenantId])).rowCount).toBe(0);
