@@ -215,8 +215,10 @@ export const verifySignature = (
   const canonical = canonicalRequest(request, service, claim.signedHeaders);
   const toSign = ['AWS4-HMAC-SHA256', claim.timestamp, `${date}/${region}/${service}/aws4_request`, sha256(canonical)];
   const expected = hmac(signingKey, toSign.join('\n'));
-  const given = Buffer.from(claim.signature, 'hex');
-  if (given.length !== expected.length || !timingSafeEqual(given, expected)) {
+  // As text: from hex, Buffer.from would drop what stands behind the 64 digits and accept a signature with a tail.
+  const given = Buffer.from(claim.signature);
+  const wanted = Buffer.from(expected.toString('hex'));
+  if (given.length !== wanted.length || !timingSafeEqual(given, wanted)) {
     return fault(
       'WrongSignature',
       `The request signature we calculated does not match the signature you provided. Check AWS_SECRET_ACCESS_KEY. The canonical request should have been\n${canonical}`,

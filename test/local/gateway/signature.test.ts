@@ -90,6 +90,12 @@ describe('a signature', () => {
     });
   });
 
+  test.each(['0', 'zz', '%00', 'a'.repeat(64)])('with %s behind it is refused', (tail) => {
+    expect(verifySignature({ ...presigned, url: presigned.url + tail }, known(), later(s3Time, 60))).toMatchObject({
+      fault: 'WrongSignature',
+    });
+  });
+
   test('is refused when an x-amz header was added that it does not cover', () => {
     const headers = { ...s3Get.headers, 'x-amz-acl': 'public-read' };
     expect(verifySignature({ ...s3Get, headers }, known(), s3Time)).toMatchObject({
