@@ -177,13 +177,13 @@ const main = async (): Promise<void> => {
       exitCodes.conflict,
       'a local cloud runs already, and the demo wants to kill and restart one: end it first with npx tenantry down',
     );
+  const started = performance.now();
   const story = openStory();
   story.chapter('A laptop cloud starts: AWS endpoints, PostgreSQL, Tenantry deployed into it');
   let cloud = await startDetached();
   story.say(
     `AWS endpoints on ${cloud.endpoint}, PostgreSQL on ${cloud.postgres.host}:${cloud.postgres.port}, data in ${home()}`,
   );
-  const started = performance.now();
   await chooseNames();
   const [damaged, ...neighbours] = names as [string, ...string[]];
   let database = await connectAsApp(cloud);
