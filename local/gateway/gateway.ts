@@ -4,6 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net';
 import type { CredentialStore } from './credentials.ts';
 import { createDispatcher } from './dispatch.ts';
+import { queryWire } from './query-wire.ts';
 import { notImplemented, refusalOf, signatureError } from './refusal.ts';
 import { restJsonWire } from './rest-wire.ts';
 import type { Call, Service, ServiceError } from './service.ts';
@@ -37,6 +38,22 @@ const noErrors = { operations: new Map(), errors: new Map() };
 /** An answer that no service gives. Its JSON carries the name where JSON, REST and XML clients look for it. */
 const refuse = (response: ServerResponse, error: ServiceError, requestId: string): void => {
   const { status, headers, body } = restJsonWire.refuse(refusalOf(error, noErrors, 'gateway'), requestId);
+  response.writeHead(status, headers).end(body);
+};
+
+/** A service that is not here, in the format that the client reads: of a query service it is XML, and JSON would not parse. */
+const refuseService = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  service: string,
+  requestId: string,
+): void => {
+  const error = notImplemented(service, 'the service as a whole');
+  request.resume();
+  if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded'))
+    return refuse(response, error, requestId);
+  const wire = queryWire(`https://${service}.amazonaws.com/`);
+  const { status, headers, body } = wire.refuse(refusalOf(error, noErrors, 'gateway'), requestId);
   response.writeHead(status, headers).end(body);
 };
 
@@ -77,10 +94,7 @@ export const startGateway = async (options: GatewayOptions): Promise<Gateway> =>
       return refuse(response, signatureError(fault, message, 'restJson1'), requestId);
     }
     const handle = handlers.get(scope.service);
-    if (!handle) {
-      request.resume();
-      return refuse(response, notImplemented(scope.service, 'the service as a whole'), requestId);
-    }
+    if (!handle) return refuseService(request, response, scope.service, requestId);
     const closed = new AbortController();
     response.once('close', () => {
       if (!response.writableFinished) closed.abort();

@@ -116,6 +116,13 @@ describe('the gateway refuses', () => {
     expect(error.message).toContain('states');
   });
 
+  test('a query service that it does not have with 501 in XML, which is all that its clients read', async () => {
+    const { gateway } = await openSts();
+    const answer = await post(gateway.endpoint, 'iam', form('Action=ListRoles&Version=2010-05-08'));
+    expect([answer.status, answer.headers.get('content-type')]).toEqual([501, 'text/xml']);
+    expect(await answer.text()).toMatch(/<Code>NotImplemented<\/Code><Message>iam does not implement/);
+  });
+
   test('a body over 8 MiB with 413', async () => {
     const { gateway } = await openSts();
     const body = `Action=GetCallerIdentity&Version=2011-06-15&x=${'y'.repeat(8 * 1024 * 1024)}`;
