@@ -1,10 +1,11 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchDrills } from './drills.ts';
 import { benchEngine } from './engine.ts';
 import { benchFleet } from './fleet.ts';
-import { startLaptop } from './laptop.ts';
+import { type Laptop, startLaptop } from './laptop.ts';
+import { benchMoves } from './moves.ts';
 import { benchRestores } from './restores.ts';
 import type { BenchRow } from './row.ts';
 import { benchS3 } from './s3.ts';
@@ -35,31 +36,44 @@ const wanted = (name: string): boolean => options.only === undefined || options.
 console.log(
   `${'figure'.padEnd(30)} ${'value'.padStart(9)} ${''.padEnd(8)} ${'goal'.padEnd(18)}         yardstick of the same run`,
 );
-if (wanted('engine')) record(await benchEngine());
-if (wanted('s3')) record(await benchS3());
-if (wanted('product')) {
+
+/** What an earlier run wrote and this one does not measure stays: every figure has the yardstick of its own run beside it. */
+const write = (file: string): void => {
+  const before: BenchRow[] = existsSync(file) ? JSON.parse(readFileSync(file, 'utf8')) : [];
+  const known = new Map(all.map((row) => [row.name, row]));
+  const kept = before.map((row) => known.get(row.name) ?? row);
+  const added = all.filter(({ name }) => !before.some((row) => row.name === name));
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify([...kept, ...added], null, 2)}\n`);
+};
+
+const onLaptop = async (measure: (laptop: Laptop) => Promise<BenchRow[]>): Promise<BenchRow[]> => {
   const laptop = await startLaptop();
   try {
-    const { rows, tenants } = await benchSignups(laptop, Number(options.seconds));
-    record(rows);
-    const fleet = await benchFleet(laptop, tenants);
-    record(fleet.rows);
-    record(await benchRestores(laptop, fleet));
+    return await measure(laptop);
   } finally {
     await laptop.close();
   }
-}
-if (wanted('drills')) {
-  const laptop = await startLaptop();
-  try {
-    record(await benchDrills(laptop));
-  } finally {
-    await laptop.close();
-  }
-}
-if (options.json) {
-  mkdirSync(dirname(options.json), { recursive: true });
-  writeFileSync(options.json, `${JSON.stringify(all, null, 2)}\n`);
+};
+
+const product = async (laptop: Laptop): Promise<BenchRow[]> => {
+  const { rows, tenants } = await benchSignups(laptop, Number(options.seconds));
+  const fleet = await benchFleet(laptop, tenants);
+  return [...rows, ...fleet.rows, ...(await benchRestores(laptop, fleet))];
+};
+
+const sections: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
+  engine: benchEngine,
+  s3: benchS3,
+  product: () => onLaptop(product),
+  drills: () => onLaptop(benchDrills),
+  moves: () => onLaptop(benchMoves),
+};
+
+for (const [name, measure] of Object.entries(sections)) {
+  if (!wanted(name)) continue;
+  record(await measure());
+  if (options.json) write(options.json);
 }
 const missed = all.filter(({ met }) => met === false);
 console.log(missed.length === 0 ? '\nevery goal met' : `\nmissed: ${missed.map(({ name }) => name).join(', ')}`);
