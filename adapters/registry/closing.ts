@@ -16,6 +16,9 @@ const tenantOf = (input: string | undefined): string | undefined => {
   }
 };
 
+/** Steps behind which something of the tenant may be there outside the registry. */
+const placeMaking = ['CreateServer', 'CreateDatabase', 'PrepareDatabase'];
+
 /** Nothing here logs in to a tenant's database: what a restore had staged there stays until it is discarded. */
 const failRestores = async ({ restores, journal }: RegistryParts, { operation, reason }: Failure): Promise<void> => {
   const swapping = (await journal.list(operation)).some(({ step }) => step === 'SwapRestore');
@@ -38,7 +41,7 @@ const settle = async (parts: RegistryParts, failure: Failure): Promise<void> => 
   await operations.fail(operation, failure);
   // Read behind the operation's row lock: a step that is not in the journal by now can take the lease no more.
   if (kind === 'provision-tenant' || kind === 'clone-tenant') {
-    const touched = (await journal.list(operation)).some(({ step }) => step === 'PrepareDatabase');
+    const touched = (await journal.list(operation)).some(({ step }) => placeMaking.includes(step));
     await settleProvisioning(parts, kind === 'clone-tenant' ? await ofNewTenant(parts, failure) : failure, !touched);
   }
   if (kind === 'deprovision-tenant') await settleOffboarding(parts, failure);
