@@ -211,7 +211,7 @@ const parseWhere = (text: string, table: TenantTable): RowFilter => {
   const conditions = [condition()];
   while (take('and')) conditions.push(condition());
   if (isWord('or')) refuse('where: only `and` joins conditions; use in (...) or run a restore for each part');
-  if (peek().kind !== 'end') expected('and');
+  if (peek().kind !== 'end') expected("and, or the end (text and times stand in single quotes: '2026-11-01')");
   return { kind: 'where', conditions };
 };
 

@@ -2,6 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { withFigures } from '../../bench/figures.ts';
 import { stallPicture } from '../../bench/picture.ts';
+import { parseRows as parseArgument } from '../../cli/rows.ts';
+import { parseRows } from '../../domain/rows.ts';
+import type { TenantTable } from '../../domain/scope.ts';
 
 const readme = readFileSync('README.md', 'utf8');
 
@@ -24,4 +27,23 @@ test('every file that the README names exists', () => {
 test('every tenantry command that the README names exists', () => {
   const commands = new Set(['tenant', 'backup', 'restore', 'migrate', 'drill', 'schema', 'exec', 'event', 'status']);
   for (const [, command] of readme.matchAll(/npx tenantry (\w+)/g)) expect(commands, command).toContain(command);
+});
+
+/** The columns of the team chat that the examples ask for. */
+const messages: TenantTable = {
+  schema: 'public',
+  name: 'messages',
+  columns: Object.entries({ tenant_id: 'text', id: 'bigint', sender_id: 'bigint', sent_at: 'timestamptz' }).map(
+    ([name, type]) => ({ name, type, notNull: true, generated: false, identity: null }),
+  ),
+  primaryKey: ['tenant_id', 'id'],
+  foreignKeys: [],
+  leaves: [],
+  sequences: {},
+};
+
+test('every --rows that the README shows is one that the restore takes', () => {
+  const shown = [...readme.matchAll(/--rows "(messages: [^"]+)"/g)].map(([, rows]) => rows!);
+  expect(shown).not.toHaveLength(0);
+  for (const rows of shown) expect(parseRows(parseArgument(rows), messages)).toMatchObject({ kind: 'where' });
 });
