@@ -55,6 +55,9 @@ const readOperation = async (id: string): Promise<OperationRecord | undefined> =
   }
 };
 
+/** Seconds after which a person is told that the operation is not known yet; a signup was active 0.6 to 9 after its event. */
+const quiet = 3;
+
 /** Seconds for which an API that does not answer is asked again: a killed local cloud is back within 10 (measured: 5 to 9). */
 const patience = 30;
 
@@ -87,8 +90,8 @@ const readPatiently = async (id: string, deadline: number): Promise<OperationRec
 
 /**
  * Follows an operation until it ends or waits for a person. An operation that was asked for by an event may not exist yet: it
- * is awaited too. Ctrl-C leaves it running.
- * @throws CommandFailure waitTimedOut after `timeoutSeconds`.
+ * is awaited too, and a person is told so. Ctrl-C leaves it running.
+ * @throws CommandFailure after `timeoutSeconds`: waitTimedOut, or notFound when it never began.
  */
 export const follow = async (
   id: string,
@@ -96,7 +99,9 @@ export const follow = async (
 ): Promise<OperationRecord> => {
   const interrupted = (): void => detach(id);
   process.once('SIGINT', interrupted).once('SIGTERM', interrupted);
-  const deadline = Date.now() + options.timeoutSeconds * 1000;
+  const began = Date.now();
+  const deadline = began + options.timeoutSeconds * 1000;
+  let told = false;
   const seen = new Set<string>();
   try {
     for (;;) {
@@ -108,9 +113,15 @@ export const follow = async (
         await options.onStep?.(step, operation!);
       }
       if (operation && isOver(operation)) return operation;
+      if (!operation && !told && Date.now() > began + quiet * 1000) {
+        console.error(
+          yellow(`${id} is not known yet; waiting for it to begin (wrong id? Ctrl-C, npx tenantry exec list)`),
+        );
+        told = true;
+      }
       if (Date.now() > deadline)
         throw new CommandFailure(
-          exitCodes.waitTimedOut,
+          operation ? exitCodes.waitTimedOut : exitCodes.notFound,
           operation
             ? `${id} still runs after ${options.timeoutSeconds} s; watch: npx tenantry exec watch ${id}`
             : `${id} has not started after ${options.timeoutSeconds} s; check the id, and npx tenantry event dead`,

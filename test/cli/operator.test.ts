@@ -250,6 +250,12 @@ describe('waiting', () => {
     });
     expect((await tenantry.run('exec', 'stop', operation)).code).toBe(5);
     expect((await tenantry.run('exec', 'get', 'nothing')).code).toBe(4);
+    expect(await tenantry.run('exec', 'watch', 'nothing', '--timeout', '4')).toMatchObject({
+      code: 4,
+      stderr: expect.stringMatching(
+        /nothing is not known yet; waiting[\s\S]*nothing has not started after 4 s; check the id/,
+      ),
+    });
   });
 });
 
