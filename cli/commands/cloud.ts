@@ -170,6 +170,10 @@ const status = new Command('status')
       console.log(`export AWS_ENDPOINT_URL=${cloud.endpoint}`);
       console.log(`export AWS_REGION=${cloud.region} AWS_DEFAULT_REGION=${cloud.region}`);
       console.log(`export AWS_ACCESS_KEY_ID=${cloud.accessKeyId} AWS_SECRET_ACCESS_KEY=${cloud.secretAccessKey}`);
+      // Version 1 overrides the variable for this service with a name of its own (awscli 1.45, overridesslcommonname.py).
+      console.log(
+        '# aws CLI version 1 reads no AWS_ENDPOINT_URL for sqs: aws sqs --endpoint-url "$AWS_ENDPOINT_URL" ...',
+      );
       return;
     }
     const meta = await call<Meta>('GET', '/meta');

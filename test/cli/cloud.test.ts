@@ -1,8 +1,10 @@
+import { execFile } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { terminal } from './terminal.ts';
 
@@ -80,9 +82,10 @@ test('up takes over the lock of a killed start, a second up is refused, status t
     stderr: expect.stringContaining(`(process ${up.process}, port ${up.port}); npx tenantry down ends it`),
   });
   expect(await tenantry.json(['status'])).toMatchObject({ process: up.process, data: home, api: 'v1' });
-  expect((await tenantry.run('status', '--env')).stdout).toContain(
-    `export AWS_ENDPOINT_URL=http://127.0.0.1:${up.port}`,
-  );
+  const { stdout: variables } = await tenantry.run('status', '--env');
+  const evaluated = await promisify(execFile)('sh', ['-ec', `${variables}\necho $AWS_ENDPOINT_URL $AWS_REGION`]);
+  expect(evaluated.stdout).toBe(`http://127.0.0.1:${up.port} eu-central-1\n`);
+  expect(variables).toContain('aws sqs --endpoint-url "$AWS_ENDPOINT_URL"');
   const down = await tenantry.run('down', '--erase');
   expect(down).toMatchObject({ code: 0, stdout: '', stderr: `ended process ${up.process}\nremoved ${home}\n` });
   expect(() => process.kill(up.process, 0)).toThrow('ESRCH');
