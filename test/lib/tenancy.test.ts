@@ -1,7 +1,9 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Match, Template } from 'aws-cdk-lib/assertions';
 import { App } from 'aws-cdk-lib/core';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allFunctions, drillSchedule, expirySchedule, reapSchedule, taskFamily } from '../../domain/deployment.ts';
 import {
   machineName,
@@ -16,8 +18,14 @@ import { readParameters } from '../../lib/parameters.ts';
 import { SharedPlatform } from '../../lib/shared-platform.ts';
 import { Tenancy } from '../../lib/tenancy.ts';
 
+const assemblies = mkdtempSync(join(tmpdir(), 'tenantry-lib-'));
+afterAll(() => rmSync(assemblies, { recursive: true }));
+
 const synthesise = (context: Record<string, unknown> = {}): { platform: Template; tenancy: Template } => {
+  // Without a directory of ours an App makes one in the temp directory that nobody removes: 25 MB each.
+  const outdir = mkdtempSync(join(assemblies, 'cdk.out-'));
   const app = new App({
+    outdir,
     context: { ...JSON.parse(readFileSync('cdk.json', 'utf8')).context, 'aws:cdk:bundling-stacks': [], ...context },
   });
   const parameters = readParameters(app.node);
