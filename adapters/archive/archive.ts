@@ -39,7 +39,7 @@ export interface Archive {
    * Completes an archive: manifest and `files`, the members that lie in archive.tar itself, with offsets from the first of them
    * on. Answers the manifest as it was written; undefined where another attempt of the same backup completed one first.
    */
-  complete(manifest: Manifest, files?: readonly TarFile[]): Promise<Manifest | undefined>;
+  complete(manifest: Manifest, files?: readonly TarFile[]): Promise<BoundManifest | undefined>;
   /**
    * Throws ArchiveDamaged unless every object that the manifest names is there in the length that its members need. `sizes`
    * are known already; sizes that are asked for are added, so that archives which share an object ask once.
@@ -90,9 +90,10 @@ export const openArchive = ({ bucket, s3 }: { bucket: string; s3: S3Client }): A
       readMember(objects, `${archivePrefix(manifest.tenantId, manifest.backupId)}${member.object}`, member),
     referenceMember: (reference, member) => readMember(objects, reference.key, member),
     complete: async (manifest, files = []) => {
-      const { tar, manifest: written } = packArchive(manifest, files);
+      const { tar, manifest: written, sha256 } = packArchive(manifest, files);
       const key = `${archivePrefix(manifest.tenantId, manifest.backupId)}${archiveObject}`;
-      return (await objects.putNew(key, tar, 'application/x-tar')) ? written : undefined;
+      if (!(await objects.putNew(key, tar, 'application/x-tar'))) return undefined;
+      return { manifest: written, sha256, sizes: new Map([[key, tar.length]]) };
     },
     inspect: async (manifest, sizes = new Map()) => {
       for (const [key, needed] of neededSizes(manifest)) {

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import { z } from 'zod';
 import {
   archiveObject,
   archivePrefix,
   type Manifest,
   manifestKey,
-  manifestSchema,
   type StoredManifest,
   schemaLinesKey,
   storedManifestSchema,
@@ -110,7 +109,7 @@ const blockSize = 512;
 export const packArchive = (
   manifest: Manifest,
   files: readonly TarFile[],
-): { readonly tar: Buffer; readonly manifest: Manifest } => {
+): { readonly tar: Buffer; readonly manifest: Manifest; readonly sha256: string } => {
   const { schema, members, ...rest } = manifest;
   const placed = (base: number) =>
     members.map((member) =>
@@ -129,6 +128,7 @@ export const packArchive = (
   const { tar } = packTar([{ name: 'manifest.json', content }, ...files]);
   return {
     tar,
-    manifest: manifestSchema.parse({ ...manifest, members: placed(room) }),
+    manifest: { ...manifest, members: placed(room) },
+    sha256: hash('sha256', content, 'hex'),
   };
 };

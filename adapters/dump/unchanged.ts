@@ -1,6 +1,6 @@
-import type { Manifest } from '../../domain/archive.ts';
 import { type Digests, sameDigests } from '../../domain/backup.ts';
 import type { Archive } from '../archive/archive.ts';
+import type { BoundManifest } from '../archive/manifest.ts';
 import type { ArchiveOwner } from './manifest.ts';
 
 /** A tenant's last sealed archive; when not a row has changed since, it is pointed to instead of being written again. */
@@ -29,10 +29,12 @@ export interface ExportedTenant {
   readonly digests: Digests;
   /** Backup whose archive holds the same rows; null when this backup has its own. */
   readonly sameAs: string | null;
+  /** Hex SHA-256 of the manifest's bytes; null where it was not looked at. */
+  readonly manifestSha256: string | null;
 }
 
 /** What a manifest says about its backup: also that of another attempt, which took its snapshot at another time. */
-export const exportedBy = (manifest: Manifest): ExportedTenant => ({
+export const exportedBy = ({ manifest, sha256 }: Pick<BoundManifest, 'manifest' | 'sha256'>): ExportedTenant => ({
   tenantId: manifest.tenantId,
   backupId: manifest.backupId,
   takenAt: manifest.takenAt,
@@ -45,6 +47,7 @@ export const exportedBy = (manifest: Manifest): ExportedTenant => ({
     tables: Object.fromEntries(manifest.members.map(({ table, rows, digest }) => [table, [rows, digest] as const])),
   },
   sameAs: null,
+  manifestSha256: sha256,
 });
 
 /** True when the tenant's rows are those of its last archive, under the same schema. */
@@ -61,11 +64,22 @@ export const pointToPrevious = async (
 ): Promise<ExportedTenant | undefined> => {
   if (!previous) return undefined;
   const { archiveId, schemaFingerprint, digests, trusted } = previous;
-  if (trusted) return { tenantId, backupId, takenAt, ...trusted, schemaFingerprint, digests, sameAs: archiveId };
+  if (trusted)
+    return {
+      tenantId,
+      backupId,
+      takenAt,
+      ...trusted,
+      schemaFingerprint,
+      digests,
+      sameAs: archiveId,
+      manifestSha256: null,
+    };
   try {
-    const manifest = await archive.manifest(tenantId, archiveId, previous.manifestSha256);
-    await archive.inspect(manifest);
-    return { ...exportedBy(manifest), backupId, takenAt, sameAs: archiveId };
+    const bound = await archive.boundManifest(tenantId, archiveId);
+    if (previous.manifestSha256 && previous.manifestSha256 !== bound.sha256) return undefined;
+    await archive.inspect(bound.manifest, bound.sizes);
+    return { ...exportedBy(bound), backupId, takenAt, sameAs: archiveId };
   } catch {
     // Whatever is wrong with the old archive: a new one is written, and that mends it.
     return undefined;

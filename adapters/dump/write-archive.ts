@@ -3,6 +3,7 @@ import type { ClientBase } from 'pg';
 import { type ArchiveMember, archiveObject, archivePrefix, type Manifest } from '../../domain/archive.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import type { Archive } from '../archive/archive.ts';
+import type { BoundManifest } from '../archive/manifest.ts';
 import { tarOffsets } from '../archive/tar.ts';
 import { copyOut } from './copy-out.ts';
 import type { DigestAlgorithm } from './digest.ts';
@@ -79,11 +80,11 @@ const complete = async (
   { archive, owner }: WriteRequest,
   manifest: Manifest,
   files: readonly { name: string; content: Buffer }[] = [],
-): Promise<Manifest> =>
-  (await archive.complete(manifest, files)) ?? (await archive.manifest(owner.tenantId, owner.backupId));
+): Promise<BoundManifest> =>
+  (await archive.complete(manifest, files)) ?? (await archive.boundManifest(owner.tenantId, owner.backupId));
 
 /** Writes a tenant whose rows are in memory: one object, by one request that either is the archive or leaves nothing. */
-export const writePacked = async (request: WriteRequest, texts: TenantText): Promise<Manifest> => {
+export const writePacked = async (request: WriteRequest, texts: TenantText): Promise<BoundManifest> => {
   const { context, owner, shares, algorithm } = request;
   const packed: PackedMember[] = await Promise.all(texts.map(packMember));
   const offsets = tarOffsets(packed.map(({ content }) => content.length));
@@ -102,7 +103,7 @@ export interface StreamedTenant {
   /** Copies one table; several clients may copy several at once. */
   copy(client: ClientBase, share: Share): Promise<void>;
   /** Completes the archive when every table is there. */
-  finish(): Promise<Manifest>;
+  finish(): Promise<BoundManifest>;
   /** Removes what this attempt wrote. */
   discard(): Promise<void>;
 }
@@ -131,7 +132,7 @@ export const streamTenant = (request: WriteRequest): StreamedTenant => {
       const written = await archive.complete(manifestOf(context, owner, own));
       if (written) return written;
       await discard();
-      return archive.manifest(owner.tenantId, owner.backupId);
+      return archive.boundManifest(owner.tenantId, owner.backupId);
     },
     discard,
   };

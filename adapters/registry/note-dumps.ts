@@ -1,8 +1,5 @@
 import { StepFailure } from '../../domain/errors.ts';
-import type { Dump } from './backups.ts';
-import type { Slices } from './slices.ts';
-
-type Note = Dump & { readonly id: string };
+import type { Note, Slices } from './slices.ts';
 
 /**
  * Notes dumps as they are written, those that come while the registry answers together with the next: a pool of 1,000 tenants

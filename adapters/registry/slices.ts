@@ -30,6 +30,12 @@ export interface NewestSealed {
   readonly manifestSha256: string | null;
 }
 
+/** A written archive as it is noted: with the SHA-256 of its manifest where that is known. */
+export interface Note extends Dump {
+  readonly id: string;
+  readonly manifestSha256: string | null;
+}
+
 /** What a fleet's backup does with thousands of records: each a statement for all, whatever their number. */
 export interface Slices {
   candidates(tenantIds: readonly string[]): Promise<Candidate[]>;
@@ -46,7 +52,7 @@ export interface Slices {
   /** Newest sealed backups of these tenants, without those whose archive a drill could not restore. */
   newestSealed(tenantIds: readonly string[]): Promise<NewestSealed[]>;
   /** Notes written archives like `recordDump` of one; answers the ids that took the note, which an ended backup does not. */
-  recordDumps(dumps: readonly (Dump & { readonly id: string })[]): Promise<Set<string>>;
+  recordDumps(dumps: readonly Note[]): Promise<Set<string>>;
   /** Seals dumped records that point to a sealed and bound archive; answers their ids. */
   sealPointing(operation: string, tenantIds: readonly string[]): Promise<string[]>;
   /** Seals dumped records, each bound to its manifest; answers their ids. */
@@ -96,9 +102,10 @@ export const openSlices = (sql: Sql): Slices => {
       const noted = await sql.query<{ id: string }>(
         `UPDATE backups b SET status = 'dumped', taken_at = d."takenAt", rows = d.rows, bytes = d.bytes,
            schema_fingerprint = d."schemaFingerprint", same_as = d."sameAs", archive_id = coalesce(d."sameAs", b.id),
+           manifest_sha256 = d."manifestSha256",
            digests = CASE WHEN d."sameAs" IS NULL THEN d.digests ELSE (SELECT digests FROM backups WHERE id = d."sameAs") END
          FROM jsonb_to_recordset($1::jsonb) AS d (id text, "takenAt" timestamptz, rows bigint, bytes bigint,
-           "schemaFingerprint" text, digests jsonb, "sameAs" text)
+           "schemaFingerprint" text, digests jsonb, "sameAs" text, "manifestSha256" text)
          WHERE b.id = d.id AND b.status IN ('open', 'dumped') RETURNING b.id`,
         [text],
       );

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import type { World } from '../../adapters/world.ts';
+import { archiveObject, archivePrefix } from '../../domain/archive.ts';
 import { type Backup, sameDigests } from '../../domain/backup.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { step } from '../step.ts';
@@ -75,10 +76,24 @@ const ofTheArchive = (error: unknown): error is StepFailure =>
 /** Archives that are read back at a time: each is one request of a few milliseconds. */
 const atOnce = 16;
 
+/**
+ * A small archive of a fleet is one object that its dump has just written and bound: it is there, and not shorter than its
+ * members. Reading all manifests back took a fifth of a fleet's time; a restore reads them against the bound SHA-256 anyway.
+ */
+const isThere = async (
+  world: World,
+  { tenantId, archiveId, bytes, manifestSha256 }: Backup,
+): Promise<string | undefined> => {
+  if (manifestSha256 === null) return undefined;
+  const size = await world.archive.objects.size(`${archivePrefix(tenantId, archiveId)}${archiveObject}`);
+  return size !== undefined && bytes !== null && size > bytes ? manifestSha256 : undefined;
+};
+
 /** Reads the archives back, many at a time: backup id -> SHA-256 of its manifest, or why it cannot be sealed. */
 const inspectAll = async (
   world: World,
   backups: readonly Backup[],
+  quick: boolean,
 ): Promise<{ manifests: Map<string, string>; reasons: Map<string, string> }> => {
   const manifests = new Map<string, string>();
   const reasons = new Map<string, string>();
@@ -87,7 +102,8 @@ const inspectAll = async (
   const work = async (): Promise<void> => {
     for (let backup = queue.pop(); backup; backup = queue.pop()) {
       try {
-        manifests.set(backup.id, await inspect(world, backup, sizes));
+        const sha256 = (quick ? await isThere(world, backup) : undefined) ?? (await inspect(world, backup, sizes));
+        manifests.set(backup.id, sha256);
       } catch (error) {
         if (!ofTheArchive(error)) throw error;
         reasons.set(backup.id, `${backup.tenantId}: ${error.message}`);
@@ -138,7 +154,7 @@ const sealIn = async (world: World, input: z.output<typeof contract.input>) => {
       : [],
   );
   const own = dumped.filter(({ id }) => !pointed.has(id));
-  const { manifests, reasons: damaged } = await inspectAll(world, own);
+  const { manifests, reasons: damaged } = await inspectAll(world, own, input.sliceKey !== undefined);
   for (const [id, reason] of damaged) reasons.set(id, reason);
   const sound = own.filter(({ id }) => manifests.has(id)).map(({ tenantId }) => tenantId);
   if (sound.length > 0) await commit(world, holder, sound, (slices) => slices.seal(manifests));

@@ -86,7 +86,7 @@ const write = async (
   await objects.put(schemaLinesKey(fingerprint), JSON.stringify(lines));
   const written = await bucket.archive.complete(manifest, files);
   if (!written) throw new Error(`backup ${backupId} was written before`);
-  return written;
+  return written.manifest;
 };
 
 const objectKey = (manifest: Manifest): string =>

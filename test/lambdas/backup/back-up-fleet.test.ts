@@ -88,6 +88,39 @@ describe('a fleet backup', () => {
       expect(await laptop.world.registry.leases.get(tenantId)).toMatchObject({ holder: null });
   });
 
+  test.each([
+    ['gone', undefined],
+    ['shorter than its members', 'cut'],
+  ])('does not seal an archive that is %s, and seals the others', async (what, left) => {
+    const operation = `fleet-lost-${what.length}`;
+    for (const tenant of ['acme', 'globex']) await laptop.write(tenant, `UPDATE users SET full_name = '${operation}'`);
+    const { key } = await list(operation, { tenantIds: ['acme', 'globex'] });
+    const sliceKey = (await slicesAt(key))[0]!.key;
+    const { open, dump, seal } = laptop.steps(operation);
+    const opened = await open(undefined, { kind: 'scheduled', sliceKey });
+    await dump(opened, { sliceKey });
+    const { slices, backups } = laptop.world.registry;
+    const globex = (await slices.records(operation, ['globex']))[0]!.id;
+    const { objects } = laptop.world.archive;
+    await objects.remove(`t/globex/${globex}/`);
+    if (left !== undefined) await objects.put(`t/globex/${globex}/archive.tar`, left);
+    expect(await seal(opened, { sliceKey, closes: false })).toMatchObject({ count: 1, failed: 1 });
+    expect(await backups.get(globex)).toMatchObject({ status: 'failed', reason: expect.stringContaining('globex') });
+    expect(await backups.newestSealed('acme')).toMatchObject({ operationId: operation });
+  });
+
+  test('that is tried again goes on with what is not dumped yet', async () => {
+    await laptop.write('acme', `UPDATE users SET full_name = 'Before'`);
+    const { key } = await list('fleet-again', { tenantIds: ['acme', 'globex'] });
+    const sliceKey = (await slicesAt(key))[0]!.key;
+    const { open, dump, seal } = laptop.steps('fleet-again');
+    const opened = await open(undefined, { kind: 'scheduled', sliceKey });
+    expect(await dump(opened, { sliceKey })).toMatchObject({ tenants: 2 });
+    await laptop.write('acme', `UPDATE users SET full_name = 'After'`);
+    expect(await dump(opened, { sliceKey })).toMatchObject({ tenants: 0, failed: [] });
+    expect(await seal(opened, { sliceKey, closes: false })).toMatchObject({ count: 2, failed: 0 });
+  });
+
   test('ends the records of a slice whose execution died without a word', async () => {
     await list('fleet-7', { tenantIds: ['initech', 'acme'] });
     const { open } = laptop.steps('fleet-7');
