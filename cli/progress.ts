@@ -50,7 +50,9 @@ const readOperation = async (id: string): Promise<OperationRecord | undefined> =
   try {
     return await call<OperationRecord>('GET', `/operations/${encodeURIComponent(id)}`);
   } catch (error) {
-    if (error instanceof CommandFailure && error.exitCode === exitCodes.notFound) return undefined;
+    // A cloud that is away has the exit code of an operation that is not there, and knows nothing of any.
+    if (error instanceof Unreachable || !(error instanceof CommandFailure)) throw error;
+    if (error.exitCode === exitCodes.notFound) return undefined;
     throw error;
   }
 };

@@ -18,6 +18,13 @@ beforeAll(async () => {
 afterAll(() => rm(home, { recursive: true, force: true }));
 
 describe('without a cloud', () => {
+  test('a watched operation is not taken for one that has not begun: it waits for the cloud, and says so', async () => {
+    const ended = await tenantry.run('exec', 'watch', 'back-up-acme-1', '--timeout', '1');
+    expect(ended).toMatchObject({ code: 4, stdout: '' });
+    expect(ended.stderr).toContain('the cloud does not answer now');
+    expect(ended.stderr).toContain(`no local cloud runs on ${home}; start one: npm start`);
+  });
+
   test.each([['status'], ['tenant', 'list'], ['restore', 'acme']])(
     '%s says how to start one, exit code 4',
     async (...words) => {
