@@ -4,7 +4,7 @@ import type pg from 'pg';
 import { call } from '../cli/api.ts';
 import { awaitGone, startDetached, stopCloud } from '../cli/commands/cloud.ts';
 import { comparisonLines, planLines, type RestoreRecord } from '../cli/comparison.ts';
-import { type CloudFile, home, runningCloud } from '../cli/connection.ts';
+import { type CloudFile, connectedCloud, home, runningCloud } from '../cli/connection.ts';
 import { CommandFailure, exitCodes } from '../cli/exit-codes.ts';
 import { follow, type OperationRecord } from '../cli/progress.ts';
 import { loadChat } from '../sample-app/load.ts';
@@ -110,8 +110,12 @@ const preview = async (story: Story, damaged: string): Promise<void> => {
   );
 };
 
-/** kill -9 and a new start; the gap is what a caller would see. */
-const killAndRestart = async (story: Story, cloud: CloudFile): Promise<CloudFile> => {
+/**
+ * kill -9 and a new start; the gap is what a caller would see. The cloud need not be that of the start: whoever watches may
+ * have killed it by hand.
+ */
+const killAndRestart = async (story: Story): Promise<CloudFile> => {
+  const cloud = connectedCloud();
   const killed = performance.now();
   process.kill(cloud.pid, 'SIGKILL');
   await awaitGone(cloud.pid);
@@ -122,7 +126,7 @@ const killAndRestart = async (story: Story, cloud: CloudFile): Promise<CloudFile
   return next;
 };
 
-const restore = async (story: Story, cloud: CloudFile, damaged: string): Promise<CloudFile> => {
+const restore = async (story: Story, damaged: string): Promise<CloudFile> => {
   story.chapter('That table comes back in place, and the cloud is killed in the middle of it');
   const { operation } = await call<{ operation: string }>('POST', '/restores', {
     tenantId: damaged,
@@ -135,10 +139,10 @@ const restore = async (story: Story, cloud: CloudFile, damaged: string): Promise
     `${operation} waits for approval after ${milliseconds({ ...waiting, endedAt: new Date().toISOString() })} ms`,
   );
   const stepsBefore = (waiting.steps ?? []).map(({ step, startedAt }) => `${step} ${startedAt}`);
-  await killAndRestart(story, cloud);
+  await killAndRestart(story);
   await call('POST', `/operations/${operation}/approve`, { reason: 'demo' });
   story.say('approved; killed again while the swap is on its way');
-  const next = await killAndRestart(story, runningCloud()!);
+  const next = await killAndRestart(story);
   const done = await succeed(operation);
   const stepsAfter = new Set((done.steps ?? []).map(({ step, startedAt }) => `${step} ${startedAt}`));
   story.prove(
@@ -201,7 +205,7 @@ const main = async (): Promise<void> => {
       `differs in ${differing(before.get(damaged)!, broken).join(', ')}`,
     );
     await preview(story, damaged);
-    cloud = await restore(story, cloud, damaged);
+    cloud = await restore(story, damaged);
     await database.end();
     database = await connectAsApp(cloud);
     story.chapter('Proof, by digests that the product did not compute');
