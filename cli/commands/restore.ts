@@ -3,7 +3,7 @@ import { call, query } from '../api.ts';
 import { brokenLines, comparisonLines, planLines, type RestoreRecord } from '../comparison.ts';
 import { confirm } from '../confirm.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
-import { collect, globals, run, start, wholeNumber } from '../options.ts';
+import { collect, globals, printEnd, run, start, wholeNumber } from '../options.ts';
 import { faint, instant, print } from '../print.ts';
 import type { Following } from '../progress.ts';
 import { parseRows } from '../rows.ts';
@@ -103,7 +103,8 @@ const cloneBody = (tenantId: string, options: RestoreOptions): Record<string, un
 const runClone = async (tenantId: string, options: RestoreOptions, command: Command): Promise<void> => {
   const body = cloneBody(tenantId, options);
   const operation = await start(command, { method: 'POST', path: '/clones', body }, showPlan);
-  if (operation?.status !== 'succeeded') return;
+  if (!operation) return;
+  if (operation.status !== 'succeeded') return printEnd(command, operation);
   const restore = await read(operation.id);
   const { url } = operation.outcome as { url?: string };
   if (globals(command).output === 'json') console.log(JSON.stringify(restore, null, 2));
@@ -131,7 +132,11 @@ const recoverMoment = async (
     ),
   );
   const operation = await start(command, { method: 'POST', path: '/recoveries', body });
-  if (operation?.status !== 'succeeded') return undefined;
+  if (!operation) return undefined;
+  if (operation.status !== 'succeeded') {
+    printEnd(command, operation);
+    return undefined;
+  }
   const [sealed] = (operation.outcome as { sealed: { backupId: string }[] }).sealed;
   return sealed && { ...rest, backup: sealed.backupId };
 };
@@ -148,7 +153,8 @@ const runRestore = async (tenantId: string, options: RestoreOptions, command: Co
   if (options.confirm !== undefined)
     await confirm({ given: options.confirm, tenantId, effect: `changes live rows of ${tenantId}` });
   const operation = await start(command, { method: 'POST', path: '/restores', body }, showPlan);
-  if (!operation || operation.status === 'failed') return;
+  if (!operation) return;
+  if (operation.status === 'failed') return printEnd(command, operation);
   const restore = await read(operation.id);
   show(command, restore);
   if (operation.status === 'succeeded') printNextSteps(restore);

@@ -218,6 +218,11 @@ describe('a restore', { timeout: 90_000 }, () => {
     const failed = await tenantry.run('restore', 'acme', '--table', 'user');
     expect(failed).toMatchObject({ code: 1, stdout: '' });
     expect(failed.stderr).toContain('failed in PlanRestore: tables: "user" is no tenant table (did you mean users?)');
+    expect(await tenantry.json<Operation>(['restore', 'acme', '--table', 'user'], 1)).toMatchObject({
+      kind: 'restore-tenant',
+      status: 'failed',
+      reason: expect.stringContaining('"user" is no tenant table'),
+    });
     const [operation = ''] = failed.stderr.split('\n');
     const again = await tenantry.run('exec', 'redrive', operation, '--no-wait');
     expect(again).toMatchObject({ code: 0, stdout: expect.stringMatching(/^restore-acme-[0-9a-f]{12}\n$/) });
