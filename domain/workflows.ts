@@ -62,7 +62,7 @@ export const steps = {
     clients: true,
   }),
   SealBackup: handler('backup/seal-backup', 120, ['registry', 'archive:read']),
-  AbandonBackup: handler('backup/abandon-backup', 60, ['registry', 'archive:write']),
+  AbandonBackup: handler('backup/abandon-backup', 300, ['registry', 'archive:write']),
   ListDueTenants: handler('backup/list-due-tenants', 120, ['registry', 'archive:write']),
   SummariseBackups: handler('backup/summarise-backups', 60, ['registry']),
   ChooseDrills: handler('drill/choose-drills', 120, ['registry', 'archive:write']),

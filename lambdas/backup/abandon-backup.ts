@@ -23,6 +23,9 @@ const contract = {
   }),
 };
 
+/** Tenants whose objects are removed at a time: two requests each. */
+const atOnce = 16;
+
 /**
  * Compensation: ends the records of these tenants that are not sealed, removes the objects that were written for them,
  * releases the leases unless they are a parent's, and ends the operation where it is this backup's own. Records end first:
@@ -37,12 +40,15 @@ export const handler = step('AbandonBackup', contract, async (input, world) => {
       ? input.tenantIds.filter((id) => typeof id === 'string')
       : await readSlice(world, input.sliceKey);
   const own = new Set(tenantIds);
-  for (const backup of await world.registry.backups.ofOperation(operation)) {
-    if (!own.has(backup.tenantId)) continue;
-    if (await world.registry.backups.fail(backup.id, failed.reason))
+  const backups = (await world.registry.backups.ofOperation(operation)).filter(({ tenantId }) => own.has(tenantId));
+  const ended = await world.registry.slices.fail(backups.map(({ id }) => ({ backupId: id, reason: failed.reason })));
+  failed.sealed = backups.length - ended.size;
+  const written = backups.filter(({ id, sameAs }) => ended.has(id) && sameAs === null);
+  const remove = async (): Promise<void> => {
+    for (let backup = written.pop(); backup; backup = written.pop())
       await world.archive.remove(backup.tenantId, backup.id);
-    else failed.sealed += 1;
-  }
+  };
+  await Promise.all(Array.from({ length: atOnce }, remove));
   if (input.holder === undefined) await world.registry.leases.releaseMany({ tenantIds, holder: operation });
   if (!closes) return failed;
   const tenantId = tenantIds.length === 1 ? tenantIds[0] : undefined;
