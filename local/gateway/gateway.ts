@@ -50,8 +50,10 @@ const refuseService = (
 ): void => {
   const error = notImplemented(service, 'the service as a whole');
   request.resume();
-  if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded'))
-    return refuse(response, error, requestId);
+  if (!request.headers['content-type']?.startsWith('application/x-www-form-urlencoded')) {
+    refuse(response, error, requestId);
+    return;
+  }
   const wire = queryWire(`https://${service}.amazonaws.com/`);
   const { status, headers, body } = wire.refuse(refusalOf(error, noErrors, 'gateway'), requestId);
   response.writeHead(status, headers).end(body);
