@@ -8,7 +8,7 @@ import { DescribeExecutionCommand, StartExecutionCommand } from '@aws-sdk/client
 import type pg from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 import type { Laptop } from './laptop.ts';
-import { fillPool } from './pool.ts';
+import { addTenants, fillPool } from './pool.ts';
 import type { BenchRow } from './row.ts';
 
 export interface FleetBench {
@@ -43,9 +43,9 @@ export const clientEnvironment = (laptop: Laptop, database: string): NodeJS.Proc
   PGDATABASE: database,
 });
 
-const hasClient = (): boolean => spawnSync('pg_dump', ['--version']).status === 0;
+export const hasClient = (): boolean => spawnSync('pg_dump', ['--version']).status === 0;
 
-const copyEverything = async (client: pg.Client): Promise<void> => {
+export const copyEverything = async (client: pg.Client): Promise<void> => {
   const { rows } = await client.query<{ name: string }>(
     "SELECT oid::regclass::text AS name FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace",
   );
@@ -55,6 +55,7 @@ const copyEverything = async (client: pg.Client): Promise<void> => {
     }
 };
 
+/** Milliseconds of one dump of the whole pool at the compression of our archives, or of raw COPY where no client is. */
 const wholeDatabase = async (laptop: Laptop, file: string): Promise<{ name: string; value: number; unit: string }> => {
   const started = performance.now();
   if (hasClient()) {
@@ -74,6 +75,33 @@ const wholeDatabase = async (laptop: Laptop, file: string): Promise<{ name: stri
   await copyEverything(client);
   await client.end();
   return { name: 'raw COPY of all tables', value: performance.now() - started, unit: 'ms' };
+};
+
+/** The same for a pool that no signup of the bench made: 5,000 tenants, about 840 MB. */
+export const benchLargeFleet = async (laptop: Laptop): Promise<BenchRow[]> => {
+  const tenants = Array.from({ length: 5_000 }, (_, place) => `fleet-${place}`);
+  const directory = mkdtempSync(join(tmpdir(), 'tenantry-bench-'));
+  try {
+    await addTenants(laptop, tenants);
+    const client = await laptop.connect('pool');
+    const { bytes } = await fillPool(client, tenants, 970_000);
+    await client.end();
+    const yardstick = await wholeDatabase(laptop, join(directory, 'whole.dump'));
+    const changed = await runMachine(laptop, 'back-up-fleet', { tenantIds: tenants });
+    const unchanged = await runMachine(laptop, 'back-up-fleet', { tenantIds: tenants });
+    const size = `5000 tenants, ${Math.round(bytes / 2 ** 20)} MiB`;
+    const ratio = (name: string, took: number, most: number): BenchRow => ({
+      name,
+      value: took / yardstick.value,
+      unit: size,
+      yardstick,
+      goal: `<= ${most}`,
+      met: took / yardstick.value <= most,
+    });
+    return [ratio('fleet.ratio_5000', changed, 3), ratio('fleet.unchanged_ratio', unchanged, 0.4)];
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
 };
 
 /**
@@ -111,7 +139,14 @@ export const benchFleet = async (laptop: Laptop, all: readonly string[]): Promis
         goal: '<= 3',
         met: fleet / yardstick.value <= 3,
       },
-      { name: 'backup.fleet_unchanged_ratio', value: again / yardstick.value, unit: size, yardstick },
+      {
+        name: 'backup.fleet_unchanged_ratio',
+        value: again / yardstick.value,
+        unit: size,
+        yardstick,
+        goal: '<= 0.4',
+        met: again / yardstick.value <= 0.4,
+      },
       {
         name: 'backup.ms_per_small_tenant',
         value: slice / small.length,

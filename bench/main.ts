@@ -2,8 +2,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
 import { benchDrills } from './drills.ts';
+import { benchDumps } from './dumps.ts';
 import { benchEngine } from './engine.ts';
-import { benchFleet } from './fleet.ts';
+import { benchFleet, benchLargeFleet } from './fleet.ts';
 import { type Laptop, startLaptop } from './laptop.ts';
 import { benchMoves } from './moves.ts';
 import { benchRestores } from './restores.ts';
@@ -66,6 +67,8 @@ const sections: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   engine: benchEngine,
   s3: benchS3,
   product: () => onLaptop(product),
+  fleet: () => onLaptop(benchLargeFleet),
+  dumps: () => onLaptop(benchDumps),
   drills: () => onLaptop(benchDrills),
   moves: () => onLaptop(benchMoves),
 };

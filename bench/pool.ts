@@ -1,4 +1,5 @@
 import type pg from 'pg';
+import type { Laptop } from './laptop.ts';
 
 /**
  * Fills the pool with chats of very different sizes: the tenant of rank r gets 1/r of the largest one's messages (Zipf), which
@@ -44,4 +45,32 @@ export const fillPool = async (
   await client.query('VACUUM ANALYZE');
   const { rows } = await client.query<{ bytes: string }>('SELECT pg_database_size(current_database()) AS bytes');
   return { bytes: Number(rows[0]!.bytes) };
+};
+
+/**
+ * Makes tenants active in the pool of `local-1`, thousands in a second: their records by SQL, their first rows by the app's
+ * own hook. Only for what is measured after it.
+ */
+export const addTenants = async (laptop: Laptop, tenants: readonly string[]): Promise<void> => {
+  const control = await laptop.connect('control');
+  await control.query(
+    `INSERT INTO tenants (id, status, plan, tier, isolation, claimed_by, changed_by)
+     SELECT id, 'active', 'starter', 'shared', 'pooled', 'bench', 'bench' FROM unnest($1::text[]) id`,
+    [tenants],
+  );
+  await control.query(
+    `INSERT INTO placements (id, tenant_id, cell_id, tier, isolation, placed_by)
+     SELECT 'p-' || left(md5(id), 12), id, 'local-1', 'shared', 'pooled', 'bench' FROM unnest($1::text[]) id`,
+    [tenants],
+  );
+  await control.end();
+  const pool = await laptop.connect('pool');
+  await pool.query('SET session_replication_role = replica');
+  await pool.query('INSERT INTO tenantry.tenants (tenant_id, fence) SELECT id, 1 FROM unnest($1::text[]) id', [
+    tenants,
+  ]);
+  await pool.query(`SELECT public.tenant_created(id, jsonb_build_object('name', id)) FROM unnest($1::text[]) id`, [
+    tenants,
+  ]);
+  await pool.end();
 };

@@ -18,7 +18,7 @@ const nearest = (sizes: readonly { id: string; bytes: number }[], bytes: number)
   sizes.reduce((best, one) => (Math.abs(one.bytes - bytes) < Math.abs(best.bytes - bytes) ? one : best));
 
 /** Half of the tenant's messages and all its reactions go, as a bad release would do it. */
-const damage = async (laptop: Laptop, tenantId: string): Promise<void> => {
+export const damage = async (laptop: Laptop, tenantId: string): Promise<void> => {
   const client = await laptop.connect('pool');
   await client.query('SET session_replication_role = replica');
   await client.query('DELETE FROM reactions WHERE tenant_id = $1', [tenantId]);
