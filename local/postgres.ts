@@ -114,7 +114,8 @@ const attempt = async (
       ...account,
       cwd: directory,
       detached: true,
-      env: { PATH: process.env.PATH, ...binaries.environment },
+      // Commands of the server, such as those that archive its log, need gzip and mv, whatever the user's PATH has.
+      env: { PATH: [process.env.PATH, '/usr/bin', '/bin'].filter(Boolean).join(':'), ...binaries.environment },
       stdio: ['ignore', log, log],
     },
   );
