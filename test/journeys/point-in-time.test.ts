@@ -113,7 +113,10 @@ describe('a moment between two archives', () => {
 test('a moment at which the tenant was elsewhere is no archive of it, and its instance goes all the same', async () => {
   const { rows: state } = await own.query(`UPDATE tenantry.tenants SET state = 'moved' RETURNING tenant_id`);
   expect(state).toEqual([{ tenant_id: 'acme' }]);
+  // A moment is told to the millisecond: it must lie in another one than either change.
+  await own.query('SELECT pg_sleep(0.01)');
   const at = await write('SELECT 1');
+  await own.query('SELECT pg_sleep(0.01)');
   await own.query(`UPDATE tenantry.tenants SET state = 'open'`);
   const failed = await laptop.run('recover-point-in-time', { tenantId: 'acme', asOf: at.toISOString() });
   expect(failed).toMatchObject({ status: 'FAILED', error: 'RecoveryFailed' });

@@ -57,10 +57,11 @@ test('a file of the log comes back as it was from a directory with an odd name, 
   writeFileSync(from, Buffer.alloc(1_000_000, 'log'));
   /** What PostgreSQL does with a command before a shell gets it. */
   const run = (command: string, path: string, file: string) =>
-    execFileSync('sh', [
-      '-c',
-      command.replaceAll(/%[pf%]/g, (hole) => (hole === '%p' ? path : hole === '%f' ? file : '%')),
-    ]);
+    execFileSync(
+      '/bin/sh',
+      ['-c', command.replaceAll(/%[pf%]/g, (hole) => (hole === '%p' ? path : hole === '%f' ? file : '%'))],
+      { env: { PATH: '/usr/bin:/bin' } },
+    );
   run(archiveCommand(directory), from, walFile(1));
   expect(isArchived(directory, walFile(1))).toBe(true);
   run(restoreCommand(directory), to, walFile(1));
