@@ -73,7 +73,10 @@ describe('a moment between two archives', () => {
   test('comes back exactly, by one command, and its temporary server is gone', async () => {
     await write(`UPDATE users SET full_name = 'changed after the archive'`);
     const wanted = await rows();
+    // The plan counts in seconds what an archive lacks: the moment lies in a later one.
+    await own.query('SELECT pg_sleep(1.5)');
     const at = await write('SELECT 1');
+    await own.query('SELECT pg_sleep(0.01)');
     await write(`DELETE FROM reactions; DELETE FROM attachments; UPDATE messages SET body = 'lost'`);
     // The archive alone cannot give it back, and the plan says so in words.
     const copy = await tenantry.run('restore', 'acme', '--at', at.toISOString(), '--dry-run');
