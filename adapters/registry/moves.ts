@@ -3,7 +3,7 @@ import { StepFailure } from '../../domain/errors.ts';
 import type { Finding, MoveEstimate } from '../../domain/move.ts';
 import type { Isolation } from '../../domain/placement.ts';
 import type { Sql } from '../postgres/sql.ts';
-import { type Placement, rowsAt } from './placements.ts';
+import type { Placement } from './placements.ts';
 
 /**
  * Where the record of a move stands. `switched`: the tenant is at its new place and the way back is open. `returned`: it was
@@ -99,12 +99,6 @@ export const endOf = (placement: Placement): MoveEnd => ({
 export const describeEnd = ({ isolation, cell, server, database }: MoveEnd): string => {
   if (isolation === 'pooled') return `pooled in ${cell}`;
   return isolation === 'database' ? `database ${database ?? '(new)'} on ${server}` : `server ${server ?? '(new)'}`;
-};
-
-/** Both ends are one database: nothing could be told apart. */
-export const isSamePlace = (a: Placement, b: Placement): boolean => {
-  const [here, there] = [rowsAt(a), rowsAt(b)];
-  return here.host === there.host && here.port === there.port && here.database === there.database;
 };
 
 const columns = `id, tenant_id AS "tenantId", operation_id AS "operationId", source_placement AS "sourcePlacement",

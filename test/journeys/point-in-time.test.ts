@@ -36,6 +36,8 @@ const write = async (text: string): Promise<Date> => {
   const { rows: clock } = await own.query<{ at: Date }>(
     `SELECT date_trunc('milliseconds', clock_timestamp()) + interval '1 millisecond' AS at FROM pg_sleep(0.01)`,
   );
+  // The moment is up to a millisecond ahead of the clock that told it.
+  await own.query('SELECT pg_sleep(0.01)');
   return clock[0]!.at;
 };
 
@@ -76,7 +78,6 @@ describe('a moment between two archives', () => {
     // The plan counts in seconds what an archive lacks: the moment lies in a later one.
     await own.query('SELECT pg_sleep(1.5)');
     const at = await write('SELECT 1');
-    await own.query('SELECT pg_sleep(0.01)');
     await write(`DELETE FROM reactions; DELETE FROM attachments; UPDATE messages SET body = 'lost'`);
     // The archive alone cannot give it back, and the plan says so in words.
     const copy = await tenantry.run('restore', 'acme', '--at', at.toISOString(), '--dry-run');
@@ -116,10 +117,7 @@ describe('a moment between two archives', () => {
 test('a moment at which the tenant was elsewhere is no archive of it, and its instance goes all the same', async () => {
   const { rows: state } = await own.query(`UPDATE tenantry.tenants SET state = 'moved' RETURNING tenant_id`);
   expect(state).toEqual([{ tenant_id: 'acme' }]);
-  // A moment is told to the millisecond: it must lie in another one than either change.
-  await own.query('SELECT pg_sleep(0.01)');
   const at = await write('SELECT 1');
-  await own.query('SELECT pg_sleep(0.01)');
   await own.query(`UPDATE tenantry.tenants SET state = 'open'`);
   const failed = await laptop.run('recover-point-in-time', { tenantId: 'acme', asOf: at.toISOString() });
   expect(failed).toMatchObject({ status: 'FAILED', error: 'RecoveryFailed' });
