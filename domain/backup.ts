@@ -1,6 +1,6 @@
 import type { ArchiveMember } from './archive.ts';
-import { dumpRoute } from './dump-route.ts';
 import { type Plan, planNamed } from './plans.ts';
+import { stepRoute } from './step-route.ts';
 
 /** `point-in-time`: of a moment at which nobody took one, out of the log of the tenant's own server. */
 export const backupKinds = ['manual', 'scheduled', 'safety', 'final', 'point-in-time'] as const;
@@ -115,15 +115,15 @@ export const slicesOf = (due: readonly BackupAge[]): BackupSlice[] => {
   const byAge = due.toSorted((a, b) => (a.takenAt?.getTime() ?? 0) - (b.takenAt?.getTime() ?? 0));
   return [...Map.groupBy(byAge, ({ cell }) => cell)].flatMap(([cell, tenants]) => {
     const slices: { tenantIds: string[]; bytes: number }[] = [];
-    for (const tenant of tenants.filter((one) => dumpRoute({ bytes: rowBytes(one) }) === 'lambda')) {
+    for (const tenant of tenants.filter((one) => stepRoute({ bytes: rowBytes(one) }) === 'lambda')) {
       const bytes = rowBytes(tenant);
       const last = slices.at(-1);
-      if (last && last.tenantIds.length < sliceSize && dumpRoute({ bytes: last.bytes + bytes }) === 'lambda') {
+      if (last && last.tenantIds.length < sliceSize && stepRoute({ bytes: last.bytes + bytes }) === 'lambda') {
         last.tenantIds.push(tenant.tenantId);
         last.bytes += bytes;
       } else slices.push({ tenantIds: [tenant.tenantId], bytes });
     }
-    const large = tenants.filter((one) => dumpRoute({ bytes: rowBytes(one) }) === 'task');
+    const large = tenants.filter((one) => stepRoute({ bytes: rowBytes(one) }) === 'task');
     return [
       ...large.map(({ tenantId }) => ({ cell, tenantIds: [tenantId], large: true })),
       ...slices.map(({ tenantIds }) => ({ cell, tenantIds, large: false })),

@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import { largestLambdaDump } from '../../domain/dump-route.ts';
+import { largestLambdaStep } from '../../domain/step-route.ts';
 
 /**
  * Share of a tenant in each table by the planner's statistics: its frequency where it is one of the most common values (100 by
@@ -31,7 +31,7 @@ export const estimateTenant = async (
 ): Promise<number> => {
   const whole = await client.query<{ bytes: string }>('SELECT pg_database_size(current_database()) AS bytes');
   const size = Number(whole.rows[0]?.bytes);
-  if (isolation !== 'pooled' || size <= largestLambdaDump) return size;
+  if (isolation !== 'pooled' || size <= largestLambdaStep) return size;
   const { rows } = await client.query<{ bytes: string }>(shareSql, [tenantId]);
   return Math.min(size, Number(rows[0]?.bytes));
 };

@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { endUnlessDone } from '../../adapters/registry/endings.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
+import { failureOfTask } from '../task-failure.ts';
 import { readSlice } from './slice.ts';
-import { failureOfTask } from './task-failure.ts';
 
 const contract = {
   input: z.object({

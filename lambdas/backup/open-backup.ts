@@ -3,8 +3,8 @@ import { estimateTenant } from '../../adapters/dump/estimate.ts';
 import type { Candidate } from '../../adapters/registry/slices.ts';
 import type { World } from '../../adapters/world.ts';
 import { type BackupKind, backupKinds } from '../../domain/backup.ts';
-import { dumpRoute, dumpRoutes } from '../../domain/dump-route.ts';
 import { StepFailure } from '../../domain/errors.ts';
+import { stepRoute, stepRoutes } from '../../domain/step-route.ts';
 import type { TenantStatus } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
 import { holdSlice, readSlice, shortReason, sliceBackups, told } from './slice.ts';
@@ -21,7 +21,7 @@ const contract = {
       holder: z.string().optional(),
       reason: z.string().optional(),
       /** Where the dump runs, whatever its size. */
-      through: z.enum(dumpRoutes).optional(),
+      through: z.enum(stepRoutes).optional(),
       requestedBy: z.string().optional(),
     })
     .refine(({ tenantIds, sliceKey }) => (tenantIds === undefined) !== (sliceKey === undefined), {
@@ -89,7 +89,7 @@ const isLarge = async (world: World, tenantId: string, cell: string): Promise<bo
   const bytes = await world.databases.lend(found.place, 'backup', (client) =>
     estimateTenant(client, tenantId, found.isolation),
   );
-  return dumpRoute({ bytes }) === 'task';
+  return stepRoute({ bytes }) === 'task';
 };
 
 /**

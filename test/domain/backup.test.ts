@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type BackupAge, type Digests, isDue, isLookedAt, sameDigests, slicesOf } from '../../domain/backup.ts';
-import { dumpRoute, largestLambdaDump } from '../../domain/dump-route.ts';
 import { plans } from '../../domain/plans.ts';
+import { largestLambdaStep, stepRoute } from '../../domain/step-route.ts';
 
 const now = new Date('2026-11-23T03:00:00Z');
 const ago = (seconds: number): Date => new Date(now.getTime() - seconds * 1_000);
@@ -38,7 +38,7 @@ test('slices hold every due tenant once, of one cell each, as much as a Lambda c
       cell: fc.constantFrom('eu-1', 'eu-2', 'us-1'),
       takenAt: fc.option(fc.date({ min: new Date(0), max: now, noInvalidDate: true })),
       bytes: fc.option(
-        fc.oneof(fc.integer({ min: 0, max: 1_000_000 }), fc.integer({ min: 0, max: largestLambdaDump })),
+        fc.oneof(fc.integer({ min: 0, max: 1_000_000 }), fc.integer({ min: 0, max: largestLambdaStep })),
       ),
     }),
     { maxLength: 900 },
@@ -55,8 +55,8 @@ test('slices hold every due tenant once, of one cell each, as much as a Lambda c
         expect(own.every((one) => one.cell === cell)).toBe(true);
         expect(tenantIds.length).toBeLessThanOrEqual(5_000);
         const bytes = own.reduce((sum, one) => sum + 4 * (one.bytes ?? 0), 0);
-        if (large) expect([tenantIds.length, dumpRoute({ bytes })]).toEqual([1, 'task']);
-        else expect(dumpRoute({ bytes })).toBe('lambda');
+        if (large) expect([tenantIds.length, stepRoute({ bytes })]).toEqual([1, 'task']);
+        else expect(stepRoute({ bytes })).toBe('lambda');
         const times = own.map(({ takenAt }) => takenAt?.getTime() ?? 0);
         expect(times).toEqual(times.toSorted((a, b) => a - b));
       }

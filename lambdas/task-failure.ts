@@ -1,5 +1,5 @@
-import type { World } from '../../adapters/world.ts';
-import type { Failure } from '../../domain/failure.ts';
+import type { World } from '../adapters/world.ts';
+import type { Failure } from '../domain/failure.ts';
 
 /** `DumpDatabaseAsTask` is the state in which DumpDatabase runs as a task. */
 const suffix = 'AsTask';
