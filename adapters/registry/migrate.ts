@@ -7,6 +7,8 @@ import { migration005 } from './migrations/005-approvals.ts';
 import { migration006 } from './migrations/006-servers.ts';
 import { migration007 } from './migrations/007-drills.ts';
 import { migration009 } from './migrations/009-clones.ts';
+import { migration010 } from './migrations/010-clusters.ts';
+import { migration011 } from './migrations/011-answers.ts';
 
 export interface Migration {
   readonly name: string;
@@ -23,6 +25,8 @@ export const migrations: readonly Migration[] = [
   migration006,
   migration007,
   migration009,
+  migration010,
+  migration011,
 ];
 
 /**

@@ -1,21 +1,16 @@
-import { createHash } from 'node:crypto';
 import { StepFailure } from '../../domain/errors.ts';
-import { sqlName } from '../../domain/names.ts';
-import {
-  type Isolation,
-  type PlacementDecision,
-  type PlacementRequest,
-  placeTenant,
-  type Tier,
-} from '../../domain/placement.ts';
+import { type Isolation, type PlacementRequest, placeTenant, type Tier } from '../../domain/placement.ts';
 import type { DatabasePlace } from '../postgres/connection.ts';
 import type { Sql } from '../postgres/sql.ts';
 import { type Cell, openCells } from './cells.ts';
+import { type Cluster, openClusters } from './clusters.ts';
+import { hasRoom, insertPlace, type Placed, placementId } from './new-place.ts';
 import { openServers, type Server } from './servers.ts';
 
-/** Where a cell or a server is; how much of it is taken is counted where a place is chosen. */
-type CellPlace = Omit<Cell, 'used' | 'serversUsed'>;
+/** Where a cell, a server or a cluster is; how much of it is taken is counted where a place is chosen. */
+type CellPlace = Omit<Cell, 'used' | 'serversUsed' | 'clustersUsed'>;
 type ServerPlace = Omit<Server, 'used'>;
+type ClusterPlace = Omit<Cluster, 'used'>;
 
 export interface Placement {
   readonly id: string;
@@ -31,11 +26,15 @@ export interface Placement {
   readonly database: string;
   /** Login of the app. */
   readonly appSecretId: string;
+  /** Where the tenant's own app runs; undefined for tier `shared`. */
+  readonly cluster: ClusterPlace | undefined;
+  /** Of the own app in that cluster: `t-acme-3f2a1b`, so that two places of one tenant fit into one cluster. */
+  readonly namespace: string | undefined;
   readonly placedBy: string;
   readonly placedAt: Date;
 }
 
-type TenantRequest = PlacementRequest & { readonly tenantId: string; readonly operation: string };
+export type TenantRequest = PlacementRequest & { readonly tenantId: string; readonly operation: string };
 
 export interface Placements {
   /** Gives the tenant its active place and takes one of the capacity; a repeat answers the same. Throws NoCapacity. */
@@ -43,16 +42,18 @@ export interface Placements {
   /** Gives the tenant one more place, not active: where a move goes. A repeat by the operation answers the same. Throws NoCapacity. */
   reserve(request: TenantRequest): Promise<Placement>;
   /** What `reserve` would decide now; takes nothing. Throws NoCapacity. */
-  choose(request: PlacementRequest): Promise<PlacementDecision & { readonly kind: 'placed' }>;
+  choose(request: PlacementRequest): Promise<Placed>;
   /** The active place, or the one with that id. */
   get(tenantId: string, id?: string): Promise<Placement | undefined>;
   /** Like `get`; throws TenantNotReady when the tenant has no such place. */
   require(tenantId: string, id?: string): Promise<Placement>;
   /** Every place that the tenant has, the active one first. */
   all(tenantId: string): Promise<Placement[]>;
+  /** What of a place another place of the tenant uses too: it outlives this one. */
+  sharedParts(placement: Placement): Promise<{ readonly rows: boolean; readonly cluster: boolean }>;
   /** Makes one place of the tenant the active one, which routes follow at once. */
   activate(tenantId: string, id: string): Promise<void>;
-  /** Gives one place back, or all of the tenant; servers of its own that no place uses are forgotten with them. */
+  /** Gives one place back, or all of the tenant; servers and clusters of its own that no place uses are forgotten with them. */
   release(tenantId: string, id?: string): Promise<void>;
   /** The database behind a name of `sharedDatabase`. */
   database(name: string): Promise<{ readonly place: DatabasePlace; readonly isolation: Isolation } | undefined>;
@@ -62,18 +63,13 @@ export interface Placements {
   tenantsOf(cellId: string): Promise<string[]>;
 }
 
-interface Row extends Omit<Placement, 'server' | 'database' | 'appSecretId'> {
+interface Row extends Omit<Placement, 'server' | 'database' | 'appSecretId' | 'cluster' | 'namespace'> {
   readonly server: ServerPlace | null;
+  readonly cluster: ClusterPlace | null;
+  readonly namespace: string | null;
   readonly ownDatabase: string | null;
   readonly ownSecretId: string | null;
 }
-
-/** Deterministic, so that a repeat finds its own; the prefix of the secrets that only this place has. */
-const placementId = (operation: string, tenantId: string): string =>
-  `p-${createHash('sha256').update(`${operation}/${tenantId}`).digest('hex').slice(0, 12)}`;
-
-/** `tenantry/t/acme/p-3f2a1b...`: under it lie the logins of one place alone; the slash keeps acme and acme2 apart in IAM. */
-export const placementSecrets = (tenantId: string, id: string): string => `tenantry/t/${tenantId}/${id}`;
 
 /** Where the rows are; throws ServerNotReady while the tenant's own server is being made. */
 export const rowsAt = ({ cell, server, database, tenantId }: Placement): DatabasePlace => {
@@ -92,67 +88,27 @@ export const sharedDatabase = ({ id, isolation, cell }: Placement): string => (i
 
 const select = `SELECT p.id, p.tenant_id AS "tenantId", p.active, p.tier, p.isolation,
     json_build_object('id', c.id, 'region', c.region, 'host', c.host, 'port', c.port, 'database', c.database,
-      'secretPrefix', c.secret_prefix, 'capacity', c.capacity, 'open', c.open, 'serverCapacity', c.server_capacity) AS cell,
+      'secretPrefix', c.secret_prefix, 'capacity', c.capacity, 'open', c.open, 'serverCapacity', c.server_capacity,
+      'clusterCapacity', c.cluster_capacity) AS cell,
     CASE WHEN s.id IS NOT NULL THEN json_build_object('id', s.id, 'cell', s.cell_id, 'tenantId', s.tenant_id, 'host', s.host,
       'port', s.port, 'secretPrefix', s.secret_prefix, 'capacity', s.capacity, 'open', s.open) END AS server,
+    CASE WHEN k.id IS NOT NULL THEN json_build_object('id', k.id, 'cell', k.cell_id, 'tenantId', k.tenant_id, 'region', k.region,
+      'stack', k.stack, 'outputs', k.outputs, 'capacity', k.capacity, 'open', k.open) END AS cluster, p.namespace,
     p.database AS "ownDatabase", p.app_secret_id AS "ownSecretId", p.placed_by AS "placedBy", p.placed_at AS "placedAt"
-  FROM placements p JOIN cells c ON c.id = p.cell_id LEFT JOIN servers s ON s.id = p.server_id`;
+  FROM placements p JOIN cells c ON c.id = p.cell_id LEFT JOIN servers s ON s.id = p.server_id
+    LEFT JOIN clusters k ON k.id = p.cluster_id`;
 
 /** `condition` names the placement `p`. */
 const find = async (sql: Sql, condition: string, values: readonly string[]): Promise<Placement[]> => {
   const rows = await sql.query<Row>(`${select} WHERE ${condition} ORDER BY p.active DESC, p.placed_at, p.id`, values);
-  return rows.map(({ server, ownDatabase, ownSecretId, ...row }) => ({
+  return rows.map(({ server, cluster, namespace, ownDatabase, ownSecretId, ...row }) => ({
     ...row,
     server: server ?? undefined,
+    cluster: cluster ?? undefined,
+    namespace: namespace ?? undefined,
     database: ownDatabase ?? row.cell.database,
     appSecretId: ownSecretId ?? `${row.cell.secretPrefix}/app`,
   }));
-};
-
-/** The choice was made on numbers that others may change: it counts only if the place, once locked, still has room. */
-const hasRoom = async (sql: Sql, decision: PlacementDecision & { kind: 'placed' }): Promise<boolean> => {
-  const [cells, servers] = [openCells(sql), openServers(sql)];
-  await cells.lock(decision.cell);
-  if (decision.server !== undefined) await servers.lock(decision.server);
-  const cell = await cells.get(decision.cell);
-  const server = decision.server === undefined ? undefined : await servers.get(decision.server);
-  if (!cell?.open) return false;
-  if (decision.isolation === 'server') return cell.serversUsed < cell.serverCapacity;
-  const { used, capacity, open } =
-    decision.isolation === 'database' ? (server ?? { used: 0, capacity: 0, open: false }) : cell;
-  return open && used < capacity;
-};
-
-/** The name says whose it is; the end keeps two places of one tenant on one server apart. */
-const databaseName = (tenantId: string, id: string): string => `${sqlName(tenantId)}_${id.slice(2, 8)}`;
-
-const insert = async (
-  sql: Sql,
-  { tenantId, operation }: TenantRequest,
-  { cell, tier, isolation, server }: PlacementDecision & { kind: 'placed' },
-  active: boolean,
-): Promise<void> => {
-  const id = placementId(operation, tenantId);
-  const secrets = placementSecrets(tenantId, id);
-  const own = isolation !== 'pooled';
-  const serverId = isolation === 'server' ? `tenantry-${tenantId}-${id.slice(2, 8)}` : (server ?? null);
-  if (isolation === 'server') await openServers(sql).reserve({ id: serverId!, cell, tenantId, secretPrefix: secrets });
-  await sql.query(
-    `INSERT INTO placements (id, tenant_id, active, cell_id, tier, isolation, server_id, database, app_secret_id, placed_by)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-    [
-      id,
-      tenantId,
-      active,
-      cell,
-      tier,
-      isolation,
-      own ? serverId : null,
-      own ? databaseName(tenantId, id) : null,
-      own ? `${secrets}/app` : null,
-      operation,
-    ],
-  );
 };
 
 export const openPlacements = (sql: Sql): Placements => {
@@ -160,14 +116,12 @@ export const openPlacements = (sql: Sql): Placements => {
     if (id === undefined) return (await find(within, 'p.tenant_id = $1 AND p.active', [tenantId]))[0];
     return (await find(within, 'p.tenant_id = $1 AND p.id = $2', [tenantId, id]))[0];
   };
-  const choose = async (
-    request: PlacementRequest,
-    within: Sql = sql,
-  ): Promise<PlacementDecision & { kind: 'placed' }> => {
+  const choose = async (request: PlacementRequest, within: Sql = sql): Promise<Placed> => {
     const decision = placeTenant(
       request,
       await openCells(within).list(),
       await openServers(within).list({ tenantId: null }),
+      await openClusters(within).list({ tenantId: null }),
     );
     if (decision.kind === 'no-capacity') throw new StepFailure('NoCapacity', decision.reason);
     return decision;
@@ -178,7 +132,7 @@ export const openPlacements = (sql: Sql): Placements => {
     if (known) return known;
     const decision = await choose(request, within);
     if (!(await hasRoom(within, decision))) return undefined;
-    await insert(within, request, decision, active);
+    await insertPlace(within, request, decision, { active, current: await get(request.tenantId, undefined, within) });
     return get(request.tenantId, wanted, within);
   };
   const placeAs = async (request: TenantRequest, active: boolean): Promise<Placement> => {
@@ -200,6 +154,19 @@ export const openPlacements = (sql: Sql): Placements => {
       throw new StepFailure('TenantNotReady', `tenant ${tenantId} has ${what}`);
     },
     all: (tenantId) => find(sql, 'p.tenant_id = $1', [tenantId]),
+    sharedParts: async ({ id, tenantId, cell, isolation, database, server, cluster }) => {
+      const others = (await find(sql, 'p.tenant_id = $1', [tenantId])).filter((other) => other.id !== id);
+      return {
+        rows: others.some(
+          (other) =>
+            other.isolation === isolation &&
+            other.cell.id === cell.id &&
+            other.server?.id === server?.id &&
+            other.database === database,
+        ),
+        cluster: cluster !== undefined && others.some((other) => other.cluster?.id === cluster.id),
+      };
+    },
     activate: (tenantId, id) =>
       sql.transaction(async (within) => {
         // The unique index allows one active place at every moment, so the old one steps down first.
@@ -221,6 +188,10 @@ export const openPlacements = (sql: Sql): Placements => {
       ]);
       await sql.query(
         `DELETE FROM servers s WHERE s.tenant_id = $1 AND NOT EXISTS (SELECT FROM placements p WHERE p.server_id = s.id)`,
+        [tenantId],
+      );
+      await sql.query(
+        `DELETE FROM clusters k WHERE k.tenant_id = $1 AND NOT EXISTS (SELECT FROM placements p WHERE p.cluster_id = k.id)`,
         [tenantId],
       );
     },

@@ -2,6 +2,7 @@ import type { Sql } from '../postgres/sql.ts';
 import { type Audit, openAudit } from './audit.ts';
 import { type Backups, openBackups } from './backups.ts';
 import { type Cells, openCells } from './cells.ts';
+import { type Clusters, openClusters } from './clusters.ts';
 import { type Drills, openDrills } from './drills.ts';
 import { type Events, openEvents } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
@@ -22,6 +23,7 @@ export interface RegistryParts {
   readonly placements: Placements;
   readonly cells: Cells;
   readonly servers: Servers;
+  readonly clusters: Clusters;
   readonly leases: Leases;
   readonly operations: Operations;
   readonly journal: Journal;
@@ -51,6 +53,7 @@ const parts = (sql: Sql): RegistryParts => ({
   placements: openPlacements(sql),
   cells: openCells(sql),
   servers: openServers(sql),
+  clusters: openClusters(sql),
   leases: openLeases(sql),
   operations: openOperations(sql),
   journal: openJournal(sql),

@@ -7,6 +7,7 @@ import { StepFailure } from '../../domain/errors.ts';
 import { moveRequest } from '../../domain/events.ts';
 import { type Finding, moveMode } from '../../domain/move.ts';
 import { isolations } from '../../domain/placement.ts';
+import { type StepRoute, stepRoute, stepRoutes } from '../../domain/step-route.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
 import { leaseSeconds, sideOf } from './move-step.ts';
@@ -20,6 +21,8 @@ const contract = {
     /** `migrate` plans a move; the others act on the one that is open. */
     action: z.enum(['migrate', 'back', 'finish', 'abandon']).default('migrate'),
     requestedBy: z.string().optional(),
+    /** Where the long steps run, whatever the tenant's size. */
+    through: z.enum(stepRoutes).optional(),
   }),
   output: z.object({
     moveId: z.string(),
@@ -30,6 +33,8 @@ const contract = {
     sourcePlacementId: z.string(),
     windowSeconds: z.int(),
     phase: z.string(),
+    /** Its long steps take longer than a Lambda lives: they run as container tasks. */
+    large: z.boolean(),
     from: z.string(),
     to: z.string(),
   }),
@@ -41,7 +46,11 @@ type Output = z.input<typeof contract.output>;
 /** A day: a morning's complaints are heard before the way back closes. */
 const defaultWindowSeconds = 86_400;
 
-const answer = (move: MoveRecord): Output => ({
+/** A cut-over compares every row, a freeze copies them first; the deletion afterwards is no longer than either. */
+const routeOf = ({ estimate, mode }: MoveRecord): StepRoute =>
+  stepRoute({ bytes: estimate.bytes, passes: mode === 'freeze' ? 2 : 1 });
+
+const answer = (move: MoveRecord, { through = routeOf(move) }: Input): Output => ({
   moveId: move.id,
   dryRun: move.dryRun,
   mode: move.mode,
@@ -50,6 +59,7 @@ const answer = (move: MoveRecord): Output => ({
   sourcePlacementId: move.sourcePlacement,
   windowSeconds: move.windowSeconds,
   phase: move.phase,
+  large: through === 'task',
   from: describeEnd(move.source),
   to: describeEnd(move.target),
 });
@@ -96,8 +106,10 @@ const requestOf = (input: Input, plan: string, region: string | null, source: Pl
   server: input.server,
   from: {
     cell: source.cell.id,
+    tier: source.tier,
     isolation: source.isolation,
-    ...(source.server ? { server: source.server.id } : {}),
+    server: source.server?.id,
+    cluster: source.cluster?.id,
   },
 });
 
@@ -167,6 +179,6 @@ export const handler = step('PlanMigration', contract, async (input, world) => {
   });
   await leases.hold({ tenantId: id, holder: operation, seconds: leaseSeconds });
   const known = await moves.ofOperation(operation);
-  if (known) return answer(known);
-  return answer(input.action === 'migrate' ? await plan(world, input) : await openMove(world, input));
+  if (known) return answer(known, input);
+  return answer(input.action === 'migrate' ? await plan(world, input) : await openMove(world, input), input);
 });

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type CellLoad, placeTenant } from '../../domain/placement.ts';
+import {
+  type CellLoad,
+  type ClusterLoad,
+  isolations,
+  placeTenant,
+  type ServerLoad,
+  tiers,
+} from '../../domain/placement.ts';
 
 const cell = (id: string, used: number, capacity: number, more: Partial<CellLoad> = {}): CellLoad => ({
   id,
@@ -10,6 +17,8 @@ const cell = (id: string, used: number, capacity: number, more: Partial<CellLoad
   open: true,
   serverCapacity: 40,
   serversUsed: 0,
+  clusterCapacity: 20,
+  clustersUsed: 0,
   ...more,
 });
 
@@ -21,6 +30,8 @@ const anyCell = fc.record({
   open: fc.boolean(),
   serverCapacity: fc.nat({ max: 40 }),
   serversUsed: fc.nat({ max: 40 }),
+  clusterCapacity: fc.nat({ max: 20 }),
+  clustersUsed: fc.nat({ max: 20 }),
 });
 const cells = fc.uniqueArray(anyCell, { selector: ({ id }) => id, maxLength: 12 });
 const request = fc.record({
@@ -86,6 +97,61 @@ describe('a placement', () => {
     });
     expect(placeTenant({ plan: 'pro' }, [])).toMatchObject({
       reason: expect.stringContaining('there is no other place of that kind'),
+    });
+  });
+
+  const shared = (id: string, at: string, used: number, capacity: number): ClusterLoad => ({
+    id,
+    cell: at,
+    capacity,
+    used,
+    open: true,
+  });
+
+  test('with an app of its own is in a cell that has room for rows and app', () => {
+    const cells = [cell('eu-1', 0, 10), cell('eu-2', 9, 10)];
+    const clusters = [shared('k-1', 'eu-1', 5, 5), shared('k-2', 'eu-2', 1, 5), shared('k-3', 'eu-2', 0, 5)];
+    const wish = { plan: 'pro', tier: 'namespace' } as const;
+    expect(placeTenant(wish, cells, [], clusters)).toMatchObject({ cell: 'eu-2', tier: 'namespace', cluster: 'k-3' });
+    expect(placeTenant(wish, cells, [], clusters.slice(0, 1))).toMatchObject({
+      kind: 'no-capacity',
+      reason: expect.stringContaining(
+        'tier namespace with isolation pooled (eu-1 0/10, eu-2 9/10, namespaces of k-1 5/5)',
+      ),
+    });
+    const full = cell('eu-1', 0, 10, { clusterCapacity: 2, clustersUsed: 2 });
+    expect(placeTenant({ plan: 'pro', tier: 'cluster' }, [full])).toMatchObject({
+      reason: expect.stringContaining('clusters of eu-1 2/2'),
+    });
+  });
+
+  test('after a change of tier keeps the rows where they are, unless a server lies in the network of a cluster', () => {
+    const servers: ServerLoad[] = [{ id: 's-1', cell: 'eu-1', capacity: 5, used: 1, open: true }];
+    const clusters = [shared('k-1', 'eu-1', 0, 5)];
+    for (const isolation of isolations)
+      for (const from of tiers)
+        for (const tier of tiers.filter((one) => one !== from)) {
+          const decision = placeTenant(
+            {
+              plan: 'pro',
+              tier,
+              from: { cell: 'eu-1', tier: from, isolation, server: isolation === 'pooled' ? undefined : 's-1' },
+            },
+            [cell('eu-1', 1, 10)],
+            servers,
+            clusters,
+          );
+          const stays = !(isolation === 'server' && (from === 'cluster' || tier === 'cluster'));
+          expect(decision).toMatchObject({ kind: 'placed', tier, isolation });
+          expect('rowsStay' in decision).toBe(stays);
+        }
+  });
+
+  test('of another isolation in the same cluster keeps the cluster', () => {
+    const from = { cell: 'eu-1', tier: 'cluster', isolation: 'pooled', cluster: 'tenantry-acme-3f2a1b' } as const;
+    expect(placeTenant({ plan: 'pro', isolation: 'server', from }, [cell('eu-1', 1, 10)])).toMatchObject({
+      tier: 'cluster',
+      cluster: 'tenantry-acme-3f2a1b',
     });
   });
 });
