@@ -1,5 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { ident, literal } from '../postgres/identifier.ts';
+import { clientSql, sqlState } from '../postgres/sql.ts';
 import type { Credentials } from '../secrets.ts';
 import type { PoolLogins } from './schema.ts';
 
@@ -40,14 +42,17 @@ const writeLogin = async (client: ClientBase, role: keyof PoolLogins, { username
   if (isManaged && role === 'replicate') await client.query(`GRANT ${managedReplication} TO ${ident(username)}`);
 };
 
+/** Two set-ups of two databases of one server at once: one finds the other's role made (23505, 42710) or just changed (XX000). */
+const isRoleRace = (error: unknown): boolean =>
+  ['23505', '42710'].includes(sqlState(error) ?? '') ||
+  (sqlState(error) === 'XX000' && /tuple concurrently/.test((error as Error).message));
+
 /**
  * Creates or renews the five logins of a pooled database and what they may do in it as a whole. `provision` and `restore`
  * may switch triggers off for a transaction (PostgreSQL 15's SET ON PARAMETER), which otherwise takes a superuser:
  * deleting or inserting a tenant's rows in batches is impossible while its foreign keys fire.
  */
-export const writeLogins = async (client: ClientBase, credentials: PoolCredentials): Promise<void> => {
-  // Roles belong to the whole server: two set-ups of two of its databases would both create them.
-  await client.query('SELECT pg_advisory_xact_lock(7003, 2)');
+const setLogins = async (client: ClientBase, credentials: PoolCredentials): Promise<void> => {
   for (const role of ['app', 'provision', 'backup', 'restore', 'replicate'] as const)
     await writeLogin(client, role, credentials[role]);
   const { app, provision, backup, restore, replicate } = loginsOf(credentials);
@@ -58,4 +63,15 @@ export const writeLogins = async (client: ClientBase, credentials: PoolCredentia
     GRANT CONNECT ON DATABASE ${database} TO ${[app, provision, backup, restore, replicate].map(ident).join(', ')};
     GRANT CREATE ON DATABASE ${database} TO ${ident(restore)};
     GRANT SET ON PARAMETER session_replication_role TO ${ident(provision)}, ${ident(restore)};`);
+};
+
+/** `setLogins` in a transaction of its own, again when another set-up was at the same roles: advisory locks end at the database. */
+export const writeLogins = async (client: ClientBase, credentials: PoolCredentials): Promise<void> => {
+  for (let attempt = 1; ; attempt += 1)
+    try {
+      return await clientSql(client).transaction(() => setLogins(client, credentials));
+    } catch (error) {
+      if (attempt === 10 || !isRoleRace(error)) throw error;
+      await delay(20 * attempt * Math.random());
+    }
 };

@@ -63,10 +63,8 @@ export const setUpPool = async (master: Client, { credentials, migrations }: Poo
   const logins = loginsOf(credentials);
   await master.query('SELECT pg_advisory_lock(7003, 1)');
   try {
-    await transaction(master, async () => {
-      await writeLogins(master, credentials);
-      await master.query(tenantrySchema(logins));
-    });
+    await writeLogins(master, credentials);
+    await transaction(master, () => master.query(tenantrySchema(logins)));
     const watched = await watch(master);
     const pending = await pendingMigrations(master, migrations);
     for (const migration of pending.slice(0, -1)) await transaction(master, () => applyMigration(master, migration));

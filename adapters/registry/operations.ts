@@ -43,10 +43,11 @@ export interface Operations {
   /** Ends it badly, opened or not. The first reason stays; throws StaleOperation when it has succeeded already. */
   fail(id: string, failure: OperationFailure): Promise<void>;
   /**
-   * Parks it until somebody answers; `token` is the task token to answer with. Throws StaleOperation when it has ended, and
-   * when `attempt` is older than one that asked or was answered: nobody waits for its token any more.
+   * Parks it until somebody answers; `token` is the task token to answer with. False, and nothing changed, when this very token
+   * was answered already: a repeat. Throws StaleOperation when it has ended, and when `attempt` is older than one that asked or
+   * was answered: nobody waits for its token any more.
    */
-  awaitApproval(id: string, token: string, attempt?: number): Promise<void>;
+  awaitApproval(id: string, token: string, attempt?: number): Promise<boolean>;
   /** Takes the token out, exactly once, and sets the operation running: two operators cannot both answer. */
   takeApproval(id: string): Promise<string | undefined>;
   /**
@@ -149,11 +150,18 @@ export const openOperations = (sql: Sql): Operations => {
          WHERE id = $1 AND ended_at IS NULL AND ($3::integer IS NULL OR coalesce(approval_attempt, 0) <= $3) RETURNING id`,
         [id, token, attempt],
       );
-      if (!parked) throw stale(id, (await get(id))?.endedAt ? 'ended' : 'asked anew');
+      if (parked) return true;
+      const [answered] = await sql.query(
+        'SELECT FROM operations WHERE id = $1 AND ended_at IS NULL AND answered_token = $2',
+        [id, token],
+      );
+      if (!answered) throw stale(id, (await get(id))?.endedAt ? 'ended' : 'asked anew');
+      return false;
     },
     takeApproval: async (id) => {
       const [taken] = await sql.query<{ token: string }>(
-        `UPDATE operations o SET status = 'running', approval_token = NULL, approval_attempt = coalesce(o.approval_attempt, 0) + 1
+        `UPDATE operations o SET status = 'running', approval_token = NULL, approval_attempt = coalesce(o.approval_attempt, 0) + 1,
+           answered_token = waiting.token
          FROM (SELECT id, approval_token AS token FROM operations WHERE id = $1 AND status = 'awaiting-approval' FOR UPDATE) waiting
          WHERE o.id = waiting.id RETURNING waiting.token`,
         [id],

@@ -19,8 +19,9 @@ export const handler = step(
   async ({ operation, tenantId, restoreId, token, attempt }, world) => {
     await world.registry.transaction(async ({ restores, operations, leases }) => {
       await restores.require({ id: restoreId, tenantId, operation });
+      // A repeat behind the answer must not take the lease from the steps that follow.
+      if (!(await operations.awaitApproval(operation, token, attempt))) return;
       await restores.noteAwaiting({ id: restoreId, operation });
-      await operations.awaitApproval(operation, token, attempt);
       await leases.release({ tenantId, holder: operation });
     });
     return {};

@@ -89,7 +89,9 @@ describe('an operation', () => {
     });
     await operations.awaitApproval('asked-late', 'token-of-1', 1);
     expect(await operations.takeApproval('asked-late')).toBe('token-of-1');
-    await expect(operations.awaitApproval('asked-late', 'token-of-1', 1)).rejects.toMatchObject({
+    expect(await operations.awaitApproval('asked-late', 'token-of-1', 1)).toBe(false);
+    expect(await operations.get('asked-late')).toMatchObject({ status: 'running' });
+    await expect(operations.awaitApproval('asked-late', 'token-of-0', 0)).rejects.toMatchObject({
       name: 'StaleOperation',
     });
     await operations.awaitApproval('asked-late', 'token-of-1');
