@@ -190,6 +190,9 @@ export interface TaskHandler {
 /** Step -> its container task. `${<Step>TaskDefinition}` stands in the state `<Step>AsTask`. */
 export const tasks = {
   DumpDatabase: { seconds: 21_600, cpu: 2_048, memory: 4_096 },
+  CutOver: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
+  VerifyCopy: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
+  FinishMigration: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
 } as const satisfies Partial<Record<StepName, TaskHandler>>;
 
 export type TaskStep = keyof typeof tasks;
@@ -201,6 +204,7 @@ export const taskEntry = 'lambdas/task.ts';
 export const taskWorkflows = {
   'back-up-tenant': ['DumpDatabase'],
   'back-up-fleet': ['DumpDatabase'],
+  'migrate-tenant': ['CutOver', 'VerifyCopy', 'FinishMigration'],
 } as const satisfies Partial<Record<WorkflowName, readonly TaskStep[]>>;
 
 /** Which machines a machine starts with `states:startExecution.sync:2`: holes `${<PascalName>MachineArn}` in its ASL. */

@@ -1,11 +1,34 @@
+import { z } from 'zod';
+import { keepLeases } from '../adapters/registry/keep-leases.ts';
+import type { World } from '../adapters/world.ts';
 import { StepFailure } from '../domain/errors.ts';
 import type { TaskStep } from '../domain/workflows.ts';
 import { handler as dumpDatabase } from './backup/dump-database.ts';
+import { handler as cutOver } from './migrate/cut-over.ts';
+import { handler as finishMigration } from './migrate/finish-migration.ts';
+import { handler as verifyCopy } from './migrate/verify-copy.ts';
 import { type StepHandler, worldOfProcess } from './step.ts';
 
-const handlers: Readonly<Record<TaskStep, StepHandler<unknown>>> = { DumpDatabase: dumpDatabase };
+const handlers: Readonly<Record<TaskStep, StepHandler<unknown>>> = {
+  DumpDatabase: dumpDatabase,
+  CutOver: cutOver,
+  VerifyCopy: verifyCopy,
+  FinishMigration: finishMigration,
+};
 
 const isTaskStep = (name: string): name is TaskStep => Object.hasOwn(handlers, name);
+
+const ofOneTenant = z.object({ operation: z.string(), tenantId: z.string(), holder: z.string().optional() });
+
+/** Seconds of the lease that a step took: those of its longest run as a Lambda. Here it is renewed for as long as it takes. */
+const leaseSeconds = 1_200;
+
+const keepLease = <Result>({ registry }: World, event: unknown, work: () => Promise<Result>): Promise<Result> => {
+  const about = ofOneTenant.safeParse(event);
+  if (!about.success) return work();
+  const { operation, tenantId, holder = operation } = about.data;
+  return keepLeases(registry.leases, { tenantIds: [tenantId], holder, seconds: leaseSeconds }, work);
+};
 
 /**
  * Runs one step as a container task: STEP names it, STEP_INPUT is what a Lambda would get. It answers by its exit code: 0 when
@@ -24,7 +47,7 @@ const main = async (): Promise<number> => {
   process.once('SIGTERM', () => stopped.abort(new Error('the task was stopped')));
   const world = worldOfProcess();
   try {
-    await handlers[name].run(event, world, stopped.signal);
+    await keepLease(world, event, () => handlers[name].run(event, world, stopped.signal));
     return 0;
   } catch {
     // The step has logged and journalled it.

@@ -40,7 +40,7 @@ export class Tasks extends Construct {
 
   private define(step: TaskStep, places: Places): FargateTaskDefinition {
     const { seconds, cpu, memory } = tasks[step];
-    const { entry, reach } = steps[step];
+    const { reach } = steps[step];
     const definition = new FargateTaskDefinition(this, step, {
       family: taskFamily(step),
       cpu,
@@ -48,8 +48,9 @@ export class Tasks extends Construct {
       runtimePlatform: { cpuArchitecture: CpuArchitecture.ARM64, operatingSystemFamily: OperatingSystemFamily.LINUX },
     });
     definition.addContainer(taskContainer, {
-      image: ContainerImage.fromAsset('.', postgresClients(entry)),
-      // The image is Lambda's; here its runtime is left out and the program beside the handler is run by its Node.
+      // One image for every task, Lambda's of the step that dumps: here its runtime is left out, and the program beside the handler
+      // is run by its Node.
+      image: ContainerImage.fromAsset('.', postgresClients(steps.DumpDatabase.entry)),
       entryPoint: ['/var/lang/bin/node', '--enable-source-maps', 'task.mjs'],
       workingDirectory: '/var/task',
       environment: {

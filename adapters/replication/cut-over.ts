@@ -23,6 +23,8 @@ export interface CutOverRequest extends MoveRequest {
   readonly catchUpMs?: number | undefined;
   /** False leaves the exact comparison to `verifyCopy`; true unless told. */
   readonly verify?: boolean | undefined;
+  /** Runs once both snapshots are held, before the comparison: what must not wait for a long one. */
+  readonly held?: (() => Promise<void>) | undefined;
   /** Called at every numbered step; what it throws counts as a crash there. */
   readonly onStep?: ((step: SwitchStep) => Promise<void> | void) | undefined;
 }
@@ -61,6 +63,7 @@ const verifyHeld = async (
   comparison: Comparison,
 ): Promise<Verification> => {
   await holdSnapshot(from);
+  await request.held?.();
   return compareHeld({ source: from, target: holder }, request.move.tenantId, comparison, request.signal);
 };
 

@@ -27,10 +27,12 @@ export interface MoveSides {
 }
 
 /**
- * A Lambda lives 15 minutes, and a snapshot that waits for a comparison longer than that would hold back vacuum for nothing.
- * Commits are made durable whatever the server's default: the decision of a move is one of them.
+ * A Lambda lives 15 minutes, and a snapshot that waits for a comparison longer than that would hold back vacuum for nothing; a
+ * container task lives longer, and its login comes with that time. Commits are made durable whatever the server's default: the
+ * decision of a move is one of them.
  */
-const settings = `SET statement_timeout = '15min'; SET idle_in_transaction_session_timeout = '15min';
+const settings = `SELECT set_config(name, greatest(setting::bigint, 900000)::text, false) FROM pg_settings
+WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout');
 SET lock_timeout = '5s'; SET synchronous_commit = 'on'; SET jit = 'off'; SET client_min_messages = 'error'`;
 
 export const openSession = async (side: MoveSide): Promise<pg.Client> => {

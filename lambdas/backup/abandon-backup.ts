@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { endUnlessDone } from '../../adapters/registry/endings.ts';
+import { failureOfTask } from '../../adapters/registry/task-failure.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
-import { failureOfTask } from '../task-failure.ts';
 import { readSlice } from './slice.ts';
 
 const contract = {
@@ -33,7 +33,7 @@ const atOnce = 16;
  */
 export const handler = step('AbandonBackup', contract, async (input, world) => {
   const { operation, execution, closes } = input;
-  const failure = await failureOfTask(world, operation, input.failure);
+  const failure = await failureOfTask(world.registry, operation, input.failure);
   const failed = { ...describeFailure(failure), sealed: 0 };
   const tenantIds =
     input.sliceKey === undefined

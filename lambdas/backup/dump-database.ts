@@ -9,6 +9,7 @@ import { ensureToc } from '../../adapters/dump/toc.ts';
 import { templateDatabase } from '../../adapters/pool/template.ts';
 import { type DatabasePlace, roleSecret } from '../../adapters/postgres/connection.ts';
 import { sqlState } from '../../adapters/postgres/sql.ts';
+import { keepLeases } from '../../adapters/registry/keep-leases.ts';
 import { openNotes } from '../../adapters/registry/note-dumps.ts';
 import type { World } from '../../adapters/world.ts';
 import { isLookedAt } from '../../domain/backup.ts';
@@ -19,7 +20,7 @@ import {
   type FailedBackups,
   failedBackups,
   holdSlice,
-  keepHolding,
+  leaseSeconds,
   shortReason,
   type sliceBackups,
   sliceFields,
@@ -132,7 +133,11 @@ export const handler = step('DumpDatabase', contract, async (input, world, signa
     if (!found) throw new StepFailure('InvalidStepInput', `cell ${input.cell} does not exist; open the backup again`);
     const { place, isolation } = found;
     const note = openNotes(world.registry.slices);
-    const holding = { tenantIds: tenants.map(({ tenantId }) => tenantId), holder: input.holder ?? input.operation };
+    const holding = {
+      tenantIds: tenants.map(({ tenantId }) => tenantId),
+      holder: input.holder ?? input.operation,
+      seconds: leaseSeconds,
+    };
     const exporting: ExportRequest = {
       connect: () => world.databases.connect(place, 'backup'),
       archive: world.archive,
@@ -145,7 +150,7 @@ export const handler = step('DumpDatabase', contract, async (input, world, signa
         written.push(exported);
       },
     };
-    const unwritten = await keepHolding(world, holding, () => exportTenants(exporting));
+    const unwritten = await keepLeases(world.registry.leases, holding, () => exportTenants(exporting));
     failed.push(...unwritten.map((one) => ({ ...one, reason: shortReason(one.reason) })));
   }
   if (backups.length > 0 && failed.length === backups.length)

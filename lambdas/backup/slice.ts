@@ -78,20 +78,3 @@ export const holdSlice = async (
   }
   return busy;
 };
-
-/** Runs `work` and renews the leases while it takes. One that is lost all the same is noticed when the backup is sealed. */
-export const keepHolding = async <Result>(
-  world: World,
-  { tenantIds, holder }: { tenantIds: readonly string[]; holder: string },
-  work: () => Promise<Result>,
-): Promise<Result> => {
-  const renew = (): void => {
-    world.registry.leases.holdMany({ tenantIds, holder, seconds: leaseSeconds }).catch(() => undefined);
-  };
-  const timer = setInterval(renew, (leaseSeconds * 1_000) / 3);
-  try {
-    return await work();
-  } finally {
-    clearInterval(timer);
-  }
-};

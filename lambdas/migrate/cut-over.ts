@@ -3,13 +3,18 @@ import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import { type CutOver, cutOver } from '../../adapters/replication/cut-over.ts';
 import { freezeMove } from '../../adapters/replication/freeze.ts';
+import { startWayBack } from '../../adapters/replication/way-back.ts';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { step } from '../step.ts';
 import { type Ends, leaseSeconds, moveStep, openEnds } from './move-step.ts';
 
 const contract = {
-  input: z.object(moveStep),
+  input: z.object({
+    ...moveStep,
+    /** Where the comparison takes hours: starts the way back before it, so that no log piles up for it meanwhile. */
+    startsWayBack: z.boolean().default(false),
+  }),
   output: z.object({
     stallMs: z.number(),
     /** False when a repeat went on behind the commit point: the snapshot of the first attempt is lost, VerifyCopy compares. */
@@ -59,8 +64,13 @@ export const handler = step('CutOver', contract, async (input, world, signal) =>
   const { record, move, source, target, targetPlacement } = ends;
   const flip = (): Promise<void> =>
     flipTo(world, ends, { operation: input.operation, placementId: targetPlacement.id, phase: 'switched' });
+  // Where it fails the comparison goes on all the same: StartWayBack does it again.
+  const startWay = (): Promise<void> => startWayBack({ source, target, move }).catch(() => undefined);
+  const held = input.startsWayBack && record.mode === 'live' ? startWay : undefined;
   const run = record.mode === 'live' ? cutOver : freezeMove;
-  const { stallMs, timings, verification } = await asOneAttempt(() => run({ source, target, move, flip, signal }));
+  const { stallMs, timings, verification } = await asOneAttempt(() =>
+    run({ source, target, move, flip, held, signal }),
+  );
   const noted = await world.registry.moves.note(move.id, {
     ...(timings ? { cutOver: { ...timings, stall: stallMs } } : {}),
     ...(verification ? { verification } : {}),

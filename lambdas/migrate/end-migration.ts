@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { commitOnce, endUnlessDone } from '../../adapters/registry/endings.ts';
 import { describeEnd } from '../../adapters/registry/moves.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
+import { failureOfTask } from '../../adapters/registry/task-failure.ts';
 import type { World } from '../../adapters/world.ts';
 import { describeFailure, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
@@ -52,7 +53,8 @@ const settle = async (parts: RegistryParts, input: Input): Promise<Record<string
 
 const fail = async (world: World, input: Input): Promise<Record<string, unknown>> => {
   const { operation, tenantId } = input;
-  const failed = describeFailure(input.failure ?? { step: '(unknown)', error: 'States.Runtime', cause: '' });
+  const failure = input.failure ?? { step: '(unknown)', error: 'States.Runtime', cause: '' };
+  const failed = describeFailure(await failureOfTask(world.registry, operation, failure));
   const known = tenantId === '(none)' ? undefined : tenantId;
   const end = (): Promise<void> =>
     world.registry.transaction(async (parts) => {

@@ -12,7 +12,7 @@ export const handler = step('MoveBack', contract, async (input, world, signal) =
   const { record, move, source, target } = ends;
   const flip = (): Promise<void> =>
     flipTo(world, ends, { operation: input.operation, placementId: record.sourcePlacement, phase: 'returned' });
-  const result = await asOneAttempt(() => moveBack({ source, target, move, flip, signal }));
+  const result = await asOneAttempt(() => moveBack({ source, target, move, flip, verify: false, signal }));
   await world.registry.moves.note(move.id, result.timings ? { wayBack: result.timings } : {});
   return { stallMs: result.stallMs };
 });

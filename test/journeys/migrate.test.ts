@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import { DescribeTasksCommand, ECSClient, ListTasksCommand } from '@aws-sdk/client-ecs';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { registryRoutes } from '../../app-kit/registry.ts';
 import { secretsManagerLogins } from '../../app-kit/secrets.ts';
+import { tasksCluster } from '../../domain/deployment.ts';
 import { chatTables, loadChat } from '../../sample-app/load.ts';
 import { startTestCloud, type TestCloud } from '../cloud.ts';
 import { checkOperations, type Load, prepareWriters, startWriters } from '../load/writers.ts';
@@ -87,6 +89,26 @@ const expectWhole = async (tenantId: string, load: Load): Promise<void> => {
   expect(await digest('globex')).toBe(neighbour);
 };
 
+/** Families of the container tasks that have run so far, with their exit codes, in order. */
+const taskEnds = async (): Promise<string[]> => {
+  const { endpoint, region, credentials } = laptop.cloud;
+  const ecs = new ECSClient({ endpoint, region, credentials });
+  try {
+    const { taskArns = [] } = await ecs.send(new ListTasksCommand({ cluster: tasksCluster, desiredStatus: 'STOPPED' }));
+    if (taskArns.length === 0) return [];
+    const { tasks = [] } = await ecs.send(new DescribeTasksCommand({ cluster: tasksCluster, tasks: taskArns }));
+    return tasks
+      .toSorted((a, b) => a.createdAt!.getTime() - b.createdAt!.getTime())
+      .map(({ group, containers }) => `${group!.replace(/^family:tenantry-|-task$/g, '')} ${containers![0]!.exitCode}`);
+  } finally {
+    ecs.destroy();
+  }
+};
+
+const verificationOf = async (moveId: unknown): Promise<unknown> =>
+  (await control.query<{ verification: unknown }>('SELECT verification FROM moves WHERE id = $1', [moveId])).rows[0]!
+    .verification;
+
 beforeAll(async () => {
   laptop = await startTestCloud();
   control = await laptop.admin('control');
@@ -161,6 +183,61 @@ describe('a tenant that is moved while it is written to', () => {
     await load.stop();
     await expectWhole('acme', load);
     await move({ tenantId: 'acme', isolation: 'pooled', windowSeconds: 0 });
+  });
+});
+
+describe('a tenant whose rows take longer than a Lambda lives', () => {
+  test('is moved by container tasks with the same stall and the same way back', async () => {
+    const before = (await taskEnds()).length;
+    const load = await hammer('acme');
+    const out = await move({ tenantId: 'acme', isolation: 'database', through: 'task' });
+    expect(out).toMatchObject({ phase: 'switched', outcome: 'succeeded' });
+    expect(out.stallMs).toBeGreaterThan(0);
+    expect(out.stallMs).toBeLessThan(5_000);
+    expect(await verificationOf(out.moveId)).toMatchObject({ equal: true });
+    await load.more(50);
+    expect(await move({ tenantId: 'acme', action: 'back', through: 'task' })).toMatchObject({ phase: 'finished' });
+    await load.more(50);
+    await load.stop();
+    await expectWhole('acme', load);
+    expect(await leftovers()).toEqual([]);
+    expect((await taskEnds()).slice(before)).toEqual(['cut-over 0', 'finish-migration 0']);
+  });
+
+  test('is compared by a task of its own where the snapshots of the cut-over were lost', async () => {
+    const before = (await taskEnds()).length;
+    await control.query(`CREATE SEQUENCE lost_notes; CREATE FUNCTION lose_note() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+      BEGIN IF nextval('lost_notes') = 1 THEN RAISE 'the comparison is lost'; END IF; RETURN new; END $$;
+      CREATE TRIGGER lose_note BEFORE UPDATE ON moves FOR EACH ROW
+      WHEN (old.verification IS NULL AND new.verification IS NOT NULL) EXECUTE FUNCTION lose_note()`);
+    try {
+      const load = await hammer('acme');
+      const out = await move({ tenantId: 'acme', isolation: 'database', windowSeconds: 0, through: 'task' });
+      expect(out).toMatchObject({ phase: 'finished' });
+      expect(await verificationOf(out.moveId)).toMatchObject({ equal: true });
+      await load.more(50);
+      await load.stop();
+      await expectWhole('acme', load);
+    } finally {
+      await control.query('DROP TRIGGER lose_note ON moves; DROP FUNCTION lose_note; DROP SEQUENCE lost_notes');
+    }
+    expect(await leftovers()).toEqual([]);
+    expect((await taskEnds()).slice(before)).toEqual([
+      'cut-over 1',
+      'cut-over 0',
+      'verify-copy 0',
+      'finish-migration 0',
+    ]);
+  });
+
+  test('is frozen for as long as a task needs where its move is announced', async () => {
+    const before = (await taskEnds()).length;
+    const load = await hammer('acme');
+    await move({ tenantId: 'acme', isolation: 'pooled', mode: 'freeze', through: 'task' });
+    await load.more(50);
+    await load.stop();
+    await expectWhole('acme', load);
+    expect((await taskEnds()).slice(before)).toEqual(['cut-over 0', 'finish-migration 0']);
   });
 });
 

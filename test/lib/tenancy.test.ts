@@ -85,10 +85,11 @@ describe('the deployed workflows', () => {
 
   test('a step that runs as a task has the reach of its function there, in the same image, and nothing more', () => {
     const definitions = Object.values(tenancy.findResources('AWS::ECS::TaskDefinition'));
-    expect(definitions.map(({ Properties }) => Properties.Family)).toEqual(
-      (Object.keys(tasks) as TaskStep[]).map(taskFamily),
+    expect(definitions.map(({ Properties }) => Properties.Family).toSorted()).toEqual(
+      (Object.keys(tasks) as TaskStep[]).map(taskFamily).toSorted(),
     );
-    const [container] = definitions[0]!.Properties.ContainerDefinitions;
+    const own = definitions.find(({ Properties }) => Properties.Family === taskFamily('DumpDatabase'));
+    const [container] = own!.Properties.ContainerDefinitions;
     const environment = Object.fromEntries(
       container.Environment.map(({ Name, Value }: { Name: string; Value: unknown }) => [Name, Value]),
     );
@@ -96,9 +97,13 @@ describe('the deployed workflows', () => {
       .map(({ Properties }) => Properties)
       .find(({ Description }) => Description === steps.DumpDatabase.entry);
     expect(container.Image).toEqual(dumper.Code.ImageUri);
-    const { NODE_OPTIONS: _, ...own } = dumper.Environment.Variables;
-    expect(environment).toEqual({ ...own, STEP: 'DumpDatabase', STEP_SECONDS: '21600' });
-    const policies = Object.entries(tenancy.findResources('AWS::IAM::Policy')).filter(([id]) => id.startsWith('Tasks'));
+    const { NODE_OPTIONS: _, ...variables } = dumper.Environment.Variables;
+    for (const { Properties } of definitions)
+      expect(Properties.ContainerDefinitions[0].Image, Properties.Family).toEqual(container.Image);
+    expect(environment).toEqual({ ...variables, STEP: 'DumpDatabase', STEP_SECONDS: '21600' });
+    const policies = Object.entries(tenancy.findResources('AWS::IAM::Policy')).filter(([id]) =>
+      id.startsWith('TasksDumpDatabase'),
+    );
     expect(JSON.stringify(policies)).toMatch(/PoolBackupRole/);
     expect(JSON.stringify(policies)).not.toMatch(/PoolRestoreRole|PoolMigrate|PoolProvisionRole/);
   });

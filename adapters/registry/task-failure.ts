@@ -1,5 +1,5 @@
-import type { World } from '../adapters/world.ts';
-import type { Failure } from '../domain/failure.ts';
+import type { Failure } from '../../domain/failure.ts';
+import type { Registry } from './registry.ts';
 
 /** `DumpDatabaseAsTask` is the state in which DumpDatabase runs as a task. */
 const suffix = 'AsTask';
@@ -8,10 +8,14 @@ const suffix = 'AsTask';
  * A failure as its step told it. A container task answers by its exit code alone, so the cause is a description of the task;
  * what went wrong is in the journal, where the last attempt of the step ended. A task that was killed has written nothing.
  */
-export const failureOfTask = async (world: World, operation: string, failure: Failure): Promise<Failure> => {
+export const failureOfTask = async (
+  { journal }: Pick<Registry, 'journal'>,
+  operation: string,
+  failure: Failure,
+): Promise<Failure> => {
   if (failure.error !== 'States.TaskFailed' || !failure.step.endsWith(suffix)) return failure;
   const step = failure.step.slice(0, -suffix.length);
-  const last = (await world.registry.journal.list(operation)).findLast((attempt) => attempt.step === step);
+  const last = (await journal.list(operation)).findLast((attempt) => attempt.step === step);
   if (last?.status === 'failed' && last.error)
     return {
       step,
