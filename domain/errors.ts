@@ -10,6 +10,7 @@ export const failures = {
   TenantNotFound: 'stop',
   TenantNotReady: 'stop',
   NoCapacity: 'compensate',
+  PlanForbids: 'stop',
   StaleOperation: 'stop',
   DatabaseUnavailable: 'retry',
   SchemaRefused: 'compensate',
@@ -29,6 +30,9 @@ export const failures = {
   MoveNotFound: 'stop',
   CopyDiverges: 'compensate',
   CopyDiffers: 'compensate',
+  ClusterUnavailable: 'retry',
+  WorkloadRefused: 'compensate',
+  WorkloadNotReady: 'retry',
 } as const satisfies Record<string, 'retry' | 'compensate' | 'stop'>;
 
 export type FailureName = keyof typeof failures;
