@@ -1,0 +1,116 @@
+import { isApiError } from '../api-client.ts';
+import type { Cluster } from '../controllers/cluster.ts';
+import { kinds, pathOf } from '../controllers/kinds.ts';
+import { keyOf, splitKey } from '../controllers/objects.ts';
+import { createQueue } from '../controllers/queue.ts';
+import { isFinished, isTerminating, type Pod } from '../controllers/workloads.ts';
+import type { PodRuntime } from '../pod-runtime.ts';
+import type { KeySources } from './environment.ts';
+import { type RunningPod, runPod } from './pod.ts';
+
+export interface Kubelet {
+  /** Ends every process of this cluster's pods, with at most 5 s of grace. */
+  close(): Promise<void>;
+}
+
+const patience = 5_000;
+
+const keySources = ({ client }: Cluster, namespace: string): KeySources => {
+  const read = async (kind: typeof kinds.secrets, name: string) => {
+    try {
+      const path = pathOf(kind, { namespace, name });
+      return (await client.request<{ data?: Record<string, string> }>('GET', path)).data ?? {};
+    } catch (error) {
+      if (isApiError(error, 404)) return undefined;
+      throw error;
+    }
+  };
+  return {
+    secret: async (name) => {
+      const data = await read(kinds.secrets, name);
+      const texts = Object.entries(data ?? {}).map(([key, value]) => [key, Buffer.from(value, 'base64').toString()]);
+      return data && (Object.fromEntries(texts) as Record<string, string>);
+    },
+    configMap: (name) => read(kinds.configMaps, name),
+  };
+};
+
+const graceOf = ({ metadata, spec }: Pod): number =>
+  (metadata.deletionGracePeriodSeconds ?? spec.terminationGracePeriodSeconds ?? 30) * 1_000;
+
+/** Runs the pods of a cluster as processes and tells their state: the kubelet of the laptop's one node. */
+export const startKubelet = (
+  cluster: Cluster,
+  { runtime, startDelayMillis }: { runtime: PodRuntime; startDelayMillis: number },
+): Kubelet => {
+  const { pods, events, log } = cluster;
+  /** By uid: a pod of the same name may come while the old one ends. */
+  const running = new Map<string, { pod: RunningPod; grace: number; key: string }>();
+  const ending = new Map<string, Promise<void>>();
+
+  const end = (uid: string, graceMillis: number): Promise<void> => {
+    const known = running.get(uid);
+    if (!known) return ending.get(uid) ?? Promise.resolve();
+    running.delete(uid);
+    const done = known.pod.end(graceMillis).finally(() => {
+      ending.delete(uid);
+      queue.add(known.key);
+    });
+    ending.set(uid, done);
+    return done;
+  };
+
+  const start = (pod: Pod): void => {
+    const key = keyOf(pod);
+    const grace = (pod.spec.terminationGracePeriodSeconds ?? 30) * 1_000;
+    const run = runPod({
+      pod,
+      runtime,
+      startDelayMillis,
+      sources: keySources(cluster, pod.metadata.namespace ?? ''),
+      changed: () => queue.add(key),
+      tell: (type, reason, message) => events.record({ kind: kinds.pods, object: pod }, type, reason, message),
+    });
+    running.set(pod.metadata.uid, { pod: run, grace, key });
+  };
+
+  const terminate = async (pod: Pod): Promise<void> => {
+    const { uid } = pod.metadata;
+    const known = running.get(uid);
+    if (known) {
+      events.record({ kind: kinds.pods, object: pod }, 'Normal', 'Killing', `Stopping pod ${pod.metadata.name}`);
+      void end(uid, graceOf(pod));
+      await pods.writeStatus(pod, known.pod.status());
+      return;
+    }
+    if (!ending.has(uid) && !pod.metadata.finalizers?.length) await pods.remove(pod, { graceSeconds: 0 });
+  };
+
+  const reconcile = async (key: string): Promise<undefined> => {
+    const { namespace, name } = splitKey(key);
+    const pod = pods.get(namespace, name);
+    for (const [uid, known] of running)
+      if (known.key === key && uid !== pod?.metadata.uid) void end(uid, Math.min(known.grace, patience));
+    if (!pod) return;
+    if (isTerminating(pod)) return void (await terminate(pod));
+    const { uid } = pod.metadata;
+    if (!running.has(uid)) {
+      if (isFinished(pod) || ending.has(uid)) return;
+      start(pod);
+    }
+    const status = running.get(uid)?.pod.status();
+    if (!status) return;
+    await pods.writeStatus(pod, { ...pod.status, ...status });
+    if (status.phase === 'Succeeded' || status.phase === 'Failed') void end(uid, 0);
+  };
+
+  const queue = createQueue({ name: 'Pod', reconcile, log });
+  pods.onChange(({ object }) => queue.add(keyOf(object)));
+  return {
+    close: async () => {
+      await queue.close();
+      await Promise.all([...running.values()].map(({ pod, grace }) => pod.end(Math.min(grace, patience))));
+      await Promise.all(ending.values());
+    },
+  };
+};
