@@ -7,6 +7,7 @@ import { drillCommand } from './commands/drill.ts';
 import { eventCommand } from './commands/event.ts';
 import { execCommand } from './commands/exec.ts';
 import { migrateCommand } from './commands/migrate.ts';
+import { placeCommand } from './commands/place.ts';
 import { restoreCommand } from './commands/restore.ts';
 import { schemaCommand } from './commands/schema.ts';
 import { tenantCommand } from './commands/tenant.ts';
@@ -43,6 +44,7 @@ for (const command of [
   backupCommand(),
   restoreCommand(),
   migrateCommand(),
+  placeCommand(),
   drillCommand(),
   execCommand(),
   eventCommand(),

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { explainIssues } from './explain.ts';
-import { isolations } from './placement.ts';
+import { isolations, tiers } from './placement.ts';
 import { newTenantId, profile, tenantId } from './tenant.ts';
 import type { WorkflowName } from './workflows.ts';
 
@@ -51,6 +51,13 @@ export const cloneRequest = {
   adminName: profile.adminName,
   /** What the plan gives, unless told. */
   isolation: profile.isolation,
+  /** What the placement rules give, unless told. */
+  tier: profile.tier,
+  force: profile.force,
+  users: profile.users,
+  /** Those of the source, unless told: its rows are under the same rules. */
+  compliance: profile.compliance,
+  residency: profile.residency,
   reason: z.string().max(1_000).optional(),
 };
 
@@ -71,6 +78,8 @@ export const offboardRequest = {
 
 /** Where a tenant shall go and how, as an event, an API call and a hand-written execution input all give it. */
 export const moveRequest = {
+  /** Where the app runs; where it runs now unless told. */
+  tier: z.enum(tiers).optional(),
   isolation: z.enum(isolations).optional(),
   cell: z.string().min(1).max(40).optional(),
   /** A shared server, for isolation `database`. */

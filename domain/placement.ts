@@ -1,14 +1,7 @@
+import type { Isolation, Tier } from './place.ts';
 import { planNamed } from './plans.ts';
 
-export const tiers = ['shared', 'namespace', 'cluster'] as const;
-
-/** Where a tenant's app runs. */
-export type Tier = (typeof tiers)[number];
-
-export const isolations = ['pooled', 'database', 'server'] as const;
-
-/** Where a tenant's rows live. */
-export type Isolation = (typeof isolations)[number];
+export { type Isolation, isolations, type Tier, tiers } from './place.ts';
 
 export interface CellLoad {
   readonly id: string;
@@ -59,6 +52,8 @@ export interface PlacementRequest {
   readonly plan: string;
   /** Preferred region; the placement falls back to another one rather than refuse a customer. */
   readonly region?: string | undefined;
+  /** Region that the tenant's data must not leave: a tenant is refused rather than placed in another one. */
+  readonly residency?: string | undefined;
   /** Overrides what the plan gives. */
   readonly isolation?: Isolation | undefined;
   /** Where the app runs; shared unless told. */
@@ -97,12 +92,14 @@ interface Candidate {
 }
 
 const candidates = (
-  { cell: wanted, server, from }: PlacementRequest,
+  { cell: wanted, server, from, residency }: PlacementRequest,
   isolation: Isolation,
   cells: readonly CellLoad[],
   servers: readonly ServerLoad[],
 ): readonly Candidate[] => {
-  const asked = cells.filter(({ id }) => wanted === undefined || id === wanted);
+  const asked = cells.filter(
+    ({ id, region }) => (wanted === undefined || id === wanted) && (residency === undefined || region === residency),
+  );
   if (isolation === 'pooled')
     return asked
       .filter(({ id }) => from?.isolation !== 'pooled' || from.cell !== id)
@@ -156,6 +153,10 @@ const canRowsStay = ({ from, cell, server }: PlacementRequest, tier: Tier, isola
   (server === undefined || server === from.server) &&
   !(isolation === 'server' && (tier === 'cluster' || from.tier === 'cluster'));
 
+/** Whether the tenant's data may be in that cell. */
+const isResident = ({ residency }: PlacementRequest, cell: string, cells: readonly CellLoad[]): boolean =>
+  residency === undefined || cells.some(({ id, region }) => id === cell && region === residency);
+
 /** Ratios are compared crosswise: 1/3 and 333333333/1000000000 differ by less than a double tells apart after division. */
 type Load = Pick<Candidate, 'used' | 'capacity'>;
 
@@ -205,8 +206,8 @@ const appLoads = (tier: Tier, cells: readonly CellLoad[], clusters: readonly Clu
 };
 
 /**
- * Chooses where a tenant's rows and its app go: preferred region first, then the smallest used/capacity, ties by id; both in one
- * cell. Total: any input gives a place with room or `no-capacity` with the numbers that say why.
+ * Chooses where a tenant's rows and its app go: only in the region of its residency, else in the preferred one first; then the
+ * smallest used/capacity, ties by id; both in one cell. Total: any input gives a place with room or `no-capacity` with the numbers that say why.
  */
 export const placeTenant = (
   request: PlacementRequest,
@@ -220,7 +221,8 @@ export const placeTenant = (
     const cell = cells.find((one) => one.id === id);
     return cell && appIn(cell, tier, clusters, from);
   };
-  if (from && canRowsStay(request, tier, isolation)) {
+  const stays = from !== undefined && canRowsStay(request, tier, isolation) && isResident(request, from.cell, cells);
+  if (stays) {
     const app = appOf(from.cell);
     const server = from.server === undefined ? {} : { server: from.server };
     if (app) return { kind: 'placed', cell: from.cell, tier, isolation, ...server, ...app, rowsStay: true };
@@ -232,7 +234,11 @@ export const placeTenant = (
     return { kind: 'placed', cell, tier, isolation, ...(server === undefined ? {} : { server }), ...app };
   }
   const evidence = [...fractions(all), ...appLoads(tier, cells, clusters)];
-  const where = [request.cell && ` in cell ${request.cell}`, request.server && ` on server ${request.server}`];
+  const where = [
+    request.cell && ` in cell ${request.cell}`,
+    request.server && ` on server ${request.server}`,
+    request.residency && ` in region ${request.residency}, which its data must not leave`,
+  ];
   return {
     kind: 'no-capacity',
     reason: `no free place for ${tier === 'shared' ? '' : `tier ${tier} with `}isolation ${isolation}${where.filter(Boolean).join('')} (${evidence.join(', ') || 'there is no other place of that kind'}); raise a capacity, or add a cell or server`,

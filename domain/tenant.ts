@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { reservedSlugs } from './names.ts';
-import { isolations } from './placement.ts';
+import { isolations, tiers } from './place.ts';
 
 export const tenantStatuses = [
   'provisioning',
@@ -81,6 +81,12 @@ export const planId = z
   .string()
   .regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be a name of a-z, 0-9 and hyphens such as starter');
 
+const region = z.string().regex(/^[a-z0-9-]{1,40}$/, 'must be a region such as eu-central-1');
+
+const complianceName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]{0,39}$/, 'must be a name of a-z, 0-9 and hyphens such as hipaa');
+
 /** Profile of a signup: what the app's `tenant_created` hook gets. */
 export const profile = {
   plan: planId.optional(),
@@ -90,8 +96,17 @@ export const profile = {
   customDomain: customDomain.optional(),
   /** Where the rows live; what the plan gives unless told. */
   isolation: z.enum(isolations).optional(),
-  region: z
-    .string()
-    .regex(/^[a-z0-9-]{1,40}$/, 'must be a region such as eu-central-1')
-    .optional(),
+  /** Where the app runs; what the placement rules give unless told. */
+  tier: z.enum(tiers).optional(),
+  /** Takes a tier or isolation that the plan does not allow; only with a reason. */
+  force: z.boolean().optional(),
+  reason: z.string().min(1).max(1_000).optional(),
+  /** People who will use the app: the placement rules ask for it. */
+  users: z.int().min(0).max(100_000_000).optional(),
+  /** Requirements such as `hipaa`, in lower case. */
+  compliance: z.array(complianceName).max(20).optional(),
+  /** Preferred region: another one is taken rather than refuse a customer. */
+  region: region.optional(),
+  /** Region that the data must not leave: the tenant is refused rather than placed elsewhere. */
+  residency: region.optional(),
 };

@@ -14,10 +14,12 @@ const law: Readonly<
       packages: readonly RegExp[] | null;
       /** Folders of rooms that may not be imported as a whole. */
       folders?: readonly string[];
+      /** Files at the root that may be imported. */
+      files?: readonly string[];
     }
   >
 > = {
-  domain: { rooms: [], packages: [/^zod$/] },
+  domain: { rooms: [], packages: [/^zod$/], files: ['tenantry.config.ts'] },
   adapters: { rooms: ['domain'], packages: [/^@aws-sdk\//, /^@smithy\//, /^pg/, /^node:/, /^zod$/] },
   lambdas: {
     rooms: ['domain', 'adapters'],
@@ -66,6 +68,7 @@ for (const [room, allowed] of Object.entries(law)) {
           const path = resolve(dirname(file), name);
           const target = roomOf(path);
           if (allowed.folders?.includes(relative(root, dirname(path)))) return false;
+          if (allowed.files?.includes(relative(root, path))) return false;
           return target !== room && !allowed.rooms.includes(target);
         })
         .map((name) => `${relative(root, file)} imports ${name}`),
@@ -73,6 +76,10 @@ for (const [room, allowed] of Object.entries(law)) {
     expect(broken).toEqual([]);
   });
 }
+
+test('the configuration imports the definition of its form and nothing else', () => {
+  expect(importsOf(join(root, 'tenantry.config.ts'))).toEqual(['./domain/configuration.ts']);
+});
 
 test('a workflow of the lambdas imports no other workflow, only its own folder and step.ts', () => {
   // The program that runs steps as container tasks is no workflow: it names the steps that it runs.

@@ -9,6 +9,7 @@ import { migration007 } from './migrations/007-drills.ts';
 import { migration009 } from './migrations/009-clones.ts';
 import { migration010 } from './migrations/010-clusters.ts';
 import { migration011 } from './migrations/011-answers.ts';
+import { migration012 } from './migrations/012-plan-changes.ts';
 
 export interface Migration {
   readonly name: string;
@@ -27,6 +28,7 @@ export const migrations: readonly Migration[] = [
   migration009,
   migration010,
   migration011,
+  migration012,
 ];
 
 /**

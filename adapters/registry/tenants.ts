@@ -9,7 +9,14 @@ export interface Tenant {
   readonly plan: string;
   readonly tier: Tier | null;
   readonly isolation: Isolation | null;
+  /** Preferred region. */
   readonly region: string | null;
+  /** Region that the data must not leave. */
+  readonly residency: string | null;
+  /** People who use the app, as far as anybody said. */
+  readonly users: number | null;
+  /** Requirements such as `hipaa`. */
+  readonly compliance: readonly string[];
   readonly name: string | null;
   readonly adminEmail: string | null;
   readonly adminName: string | null;
@@ -31,6 +38,9 @@ export interface Claim {
   readonly operation: string;
   readonly plan: string;
   readonly region?: string | undefined;
+  readonly residency?: string | undefined;
+  readonly users?: number | undefined;
+  readonly compliance?: readonly string[] | undefined;
   readonly name?: string | undefined;
   readonly adminEmail?: string | undefined;
   readonly adminName?: string | undefined;
@@ -67,16 +77,18 @@ export interface Tenants {
   erase(id: string, reservedUntil: Date): Promise<void>;
 }
 
-const columns = `id, status, plan, tier, isolation, region, name, admin_email AS "adminEmail", admin_name AS "adminName",
+const columns = `id, status, plan, tier, isolation, region, residency, users, compliance, name, admin_email AS "adminEmail", admin_name AS "adminName",
   custom_domain AS "customDomain", claimed_by AS "claimedBy", changed_by AS "changedBy", previous_status AS "previousStatus", created_at AS "createdAt", updated_at AS "updatedAt",
   reserved_until AS "reservedUntil"`;
 
 const claimTenant = `
-  INSERT INTO tenants AS tenant (id, status, claimed_by, changed_by, plan, region, name, admin_email, admin_name, custom_domain)
-  VALUES ($1, 'provisioning', $2, $2, $3, $4, $5, $6, $7, $8)
+  INSERT INTO tenants AS tenant (id, status, claimed_by, changed_by, plan, region, name, admin_email, admin_name, custom_domain, residency, users,
+    compliance)
+  VALUES ($1, 'provisioning', $2, $2, $3, $4, $5, $6, $7, $8, $9, $10, coalesce($11, '{}'::text[]))
   ON CONFLICT (id) DO UPDATE SET status = 'provisioning', claimed_by = excluded.claimed_by, changed_by = excluded.changed_by, plan = excluded.plan,
     region = excluded.region, name = excluded.name, admin_email = excluded.admin_email, admin_name = excluded.admin_name,
-    custom_domain = excluded.custom_domain, reserved_until = NULL, updated_at = now()
+    custom_domain = excluded.custom_domain, residency = excluded.residency, users = excluded.users, compliance = excluded.compliance,
+    reserved_until = NULL, updated_at = now()
   WHERE (tenant.claimed_by = excluded.claimed_by AND tenant.status = 'provisioning')
      OR (tenant.status = 'deprovisioned' AND tenant.reserved_until <= now())
   RETURNING ${columns}`;
@@ -109,6 +121,9 @@ export const openTenants = (sql: Sql): Tenants => {
           claim.adminEmail,
           claim.adminName,
           claim.customDomain,
+          claim.residency,
+          claim.users,
+          claim.compliance,
         ])
         .catch((error: unknown) => {
           if (sqlState(error) !== '23505') throw error;
@@ -163,7 +178,7 @@ export const openTenants = (sql: Sql): Tenants => {
     erase: async (id, reservedUntil) => {
       await sql.query(
         `UPDATE tenants SET status = 'deprovisioned', name = NULL, admin_email = NULL, admin_name = NULL,
-           custom_domain = NULL, region = NULL, updated_at = now(), reserved_until = coalesce(reserved_until, $2)
+           custom_domain = NULL, region = NULL, residency = NULL, users = NULL, compliance = '{}', updated_at = now(), reserved_until = coalesce(reserved_until, $2)
          WHERE id = $1`,
         [id, reservedUntil],
       );

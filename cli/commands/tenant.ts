@@ -4,6 +4,7 @@ import { confirm } from '../confirm.ts';
 import { connectedCloud, localUrl } from '../connection.ts';
 import { globals, run, wholeNumber } from '../options.ts';
 import { instant, print, printRecord } from '../print.ts';
+import { addPlacementOptions } from './place.ts';
 
 interface TenantRow {
   readonly id: string;
@@ -19,6 +20,9 @@ interface TenantRow {
 interface TenantRecord extends TenantRow {
   readonly adminEmail: string | null;
   readonly customDomain: string | null;
+  readonly users: number | null;
+  readonly compliance: readonly string[];
+  readonly residency: string | null;
   readonly reservedUntil: string | null;
   readonly changedBy: string | null;
   readonly url: string;
@@ -38,7 +42,7 @@ const read = async (id: string): Promise<TenantRecord> => {
   return { ...tenant, url: localUrl(tenant.url, connectedCloud().port) };
 };
 
-const describe = (tenant: TenantRecord): Record<string, string | null> => {
+const describe = (tenant: TenantRecord): Record<string, string | number | null> => {
   const { id, status, placement, lastBackup, reservedUntil } = tenant;
   return {
     tenant: tenant.name ? `${id} (${tenant.name})` : id,
@@ -46,6 +50,9 @@ const describe = (tenant: TenantRecord): Record<string, string | null> => {
     plan: `${tenant.plan}, ${tenant.tier} tier, ${tenant.isolation}`,
     url: status === 'active' ? tenant.url : null,
     'custom domain': tenant.customDomain,
+    users: tenant.users,
+    compliance: tenant.compliance.join(', '),
+    residency: tenant.residency,
     admin: tenant.adminEmail,
     placement: placement && `cell ${placement.cell} (${placement.region}), database ${placement.database}`,
     'last backup': lastBackup
@@ -93,8 +100,7 @@ export const tenantCommand = (): Command => {
       printRecord(globals(command).output, tenant, describe(tenant));
     });
 
-  tenant
-    .command('create <tenant>')
+  addPlacementOptions(tenant.command('create <tenant>'))
     .description('signs a tenant up, as the signup event does')
     .addOption(
       new Option('--plan <plan>', 'what it bought').choices(['starter', 'pro', 'enterprise']).default('starter'),
@@ -103,8 +109,9 @@ export const tenantCommand = (): Command => {
     .option('--admin-email <email>', 'its first user')
     .option('--admin-name <name>', 'the name of its first user')
     .option('--custom-domain <domain>', 'a domain of its own')
-    .option('--region <region>', 'where its data has to stay')
-    .action(async (tenantId: string, options: Record<string, string>, command: Command) => {
+    .option('--region <region>', 'preferred region')
+    .option('--residency <region>', 'region that its data must not leave')
+    .action(async (tenantId: string, options: Record<string, unknown>, command: Command) => {
       const operation = await run(command, { method: 'POST', path: '/tenants', body: { tenantId, ...options } });
       if (operation?.status === 'succeeded') console.error(`${tenantId} is at ${(await read(tenantId)).url}`);
     });

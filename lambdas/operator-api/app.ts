@@ -12,6 +12,7 @@ import { drillRoutes } from './drills.ts';
 import { eventRoutes } from './events.ts';
 import { moveRoutes } from './moves.ts';
 import { operationRoutes } from './operations.ts';
+import { placementRoutes } from './placements.ts';
 import { answerProblem, Problem, problemOf } from './problem.ts';
 import { recoveryRoutes } from './recoveries.ts';
 import { type ApiEnv, limit, page, queryOf } from './request.ts';
@@ -54,6 +55,7 @@ export const operatorApi = (world: () => World): Hono<ApiEnv> => {
   app.route('/clones', cloneRoutes);
   app.route('/recoveries', recoveryRoutes);
   app.route('/moves', moveRoutes);
+  app.route('/placements', placementRoutes);
   app.route('/backups', backupRoutes);
   app.route('/drills', drillRoutes);
   app.route('/events', eventRoutes);

@@ -23,6 +23,7 @@ export type ProblemCode =
   | 'not-awaiting-approval'
   | 'restore-refused'
   | 'move-refused'
+  | 'plan-forbids'
   | 'backup-not-sealed'
   | 'unavailable'
   | 'internal';
@@ -42,6 +43,7 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   'operation-over': 'The operation has ended',
   'not-awaiting-approval': 'The operation waits for nobody',
   'move-refused': 'The move cannot do this now',
+  'plan-forbids': 'The plan does not allow this',
   'restore-refused': 'The restore cannot do this now',
   'backup-not-sealed': 'The backup is not in a state for this',
   unavailable: 'A part of Tenantry does not answer now',
@@ -73,6 +75,7 @@ const ofStep: Partial<Record<FailureName, readonly [ContentfulStatusCode, Proble
   MoveNotFound: [404, 'move-not-found'],
   MoveRefused: [409, 'move-refused'],
   NoCapacity: [409, 'move-refused'],
+  PlanForbids: [409, 'plan-forbids'],
 };
 
 /** Any thrown value as a problem; what clients cannot act on says no more than that. */

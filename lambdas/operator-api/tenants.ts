@@ -2,7 +2,9 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import { offboardRequest, requests } from '../../domain/events.ts';
 import { tenantUrl } from '../../domain/names.ts';
+import { defaultPlan } from '../../domain/plans.ts';
 import { tenantStatuses } from '../../domain/tenant.ts';
+import { refuseForbidden } from '../../domain/tier.ts';
 import { Problem } from './problem.ts';
 import { type ApiEnv, accepted, audited, bodyOf, limit, page, queryOf } from './request.ts';
 import { prepareRequest } from './submit.ts';
@@ -27,7 +29,10 @@ export const tenantRoutes = new Hono<ApiEnv>()
     const request = await prepareRequest(context, 'TenantSignedUp', detail);
     if (request.known) return accepted(context, request.operation);
     const { registry, now } = context.get('world');
-    await audited(context, { action: 'tenant.create', tenantId, detail: { plan: detail.plan } }, async (actor) => {
+    const { plan = defaultPlan, tier, isolation, force, reason } = detail;
+    const change = { action: 'tenant.create', tenantId, reason, detail: { plan, tier, isolation, force } };
+    await audited(context, change, async (actor) => {
+      refuseForbidden(plan, detail);
       // Only a courtesy: two calls at once both pass here, and ClaimTenant decides between them.
       const other = await registry.tenants.get(tenantId);
       const reserved = other && (other.status !== 'deprovisioned' || (other.reservedUntil ?? now()) > now());

@@ -72,7 +72,7 @@ describe('a backup becomes a new tenant', () => {
     'of isolation %s with the same rows under its own name',
     async (isolation) => {
       const newTenantId = `acme-${isolation}`;
-      const cloned = await laptop.run('clone-tenant', { tenantId: 'acme', newTenantId, isolation });
+      const cloned = await laptop.run('clone-tenant', { tenantId: 'acme', newTenantId, plan: 'enterprise', isolation });
       expect(cloned, cloned.cause).toMatchObject({ status: 'SUCCEEDED' });
       expect(JSON.parse(cloned.output!)).toMatchObject({ tenantId: 'acme', newTenantId, outcome: 'cloned', isolation });
       const database = await databaseOf(newTenantId);
@@ -138,7 +138,12 @@ describe('a clone that fails leaves nothing behind', () => {
         for (const { code, glyph } of removed)
           await alter('INSERT INTO emoji_catalogue VALUES ($1, $2)', [code, glyph]);
       };
-      const execution = await laptop.start('clone-tenant', { tenantId: 'acme', newTenantId, isolation });
+      const execution = await laptop.start('clone-tenant', {
+        tenantId: 'acme',
+        newTenantId,
+        plan: 'enterprise',
+        isolation,
+      });
       const failed = await laptop.ended(execution);
       await put();
       expect(failed).toMatchObject({ status: 'FAILED', error: 'CloneFailed' });
@@ -154,7 +159,7 @@ describe('a clone that fails leaves nothing behind', () => {
         failed.name,
       ]);
       await unchanged();
-      const again = await laptop.run('clone-tenant', { tenantId: 'acme', newTenantId, isolation });
+      const again = await laptop.run('clone-tenant', { tenantId: 'acme', newTenantId, plan: 'enterprise', isolation });
       expect(again, again.cause).toMatchObject({ status: 'SUCCEEDED' });
       expect(await rowsOf(await databaseOf(newTenantId), newTenantId)).toEqual(source);
     },

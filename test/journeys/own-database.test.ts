@@ -11,9 +11,11 @@ beforeAll(async () => {
   laptop = await startTestCloud();
   control = await laptop.admin('control');
   for (const tenantId of ['acme', 'globex'])
-    expect(await laptop.run('provision-tenant', { tenantId, isolation: 'database' })).toMatchObject({
-      status: 'SUCCEEDED',
-    });
+    expect(await laptop.run('provision-tenant', { tenantId, plan: 'enterprise', isolation: 'database' })).toMatchObject(
+      {
+        status: 'SUCCEEDED',
+      },
+    );
 });
 afterAll(() => laptop.close());
 

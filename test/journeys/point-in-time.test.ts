@@ -47,7 +47,7 @@ beforeAll(async () => {
   control = await laptop.admin('control');
   const { endpoint, region, credentials } = laptop.cloud;
   rds = new RDSClient({ endpoint, region, credentials });
-  const signup = await laptop.run('provision-tenant', { tenantId: 'acme', isolation: 'server' });
+  const signup = await laptop.run('provision-tenant', { tenantId: 'acme', plan: 'enterprise', isolation: 'server' });
   expect(signup, signup.cause).toMatchObject({ status: 'SUCCEEDED' });
   expect(await laptop.run('provision-tenant', { tenantId: 'globex' })).toMatchObject({ status: 'SUCCEEDED' });
   const { rows: placed } = await control.query<{

@@ -37,7 +37,12 @@ describe('a signup', () => {
   });
 
   test('a tenant with a domain of its own answers there too', async () => {
-    await laptop.publish('TenantSignedUp', { tenantId: 'globex', plan: 'pro', customDomain: 'chat.globex.example' });
+    await laptop.publish('TenantSignedUp', {
+      tenantId: 'globex',
+      plan: 'pro',
+      tier: 'shared',
+      customDomain: 'chat.globex.example',
+    });
     await active('globex');
     expect((await get('chat.globex.example', '/')).status).toBe(200);
   });

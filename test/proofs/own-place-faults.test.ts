@@ -50,7 +50,7 @@ const releasedOrKept: Play['after'] = async ({ id, fault }, stage) => {
 
 const signUp = (isolation: 'database' | 'server'): Play => ({
   workflow: 'provision-tenant',
-  input: ({ id }) => ({ tenantId: id, isolation }),
+  input: ({ id }) => ({ tenantId: id, plan: 'enterprise', isolation }),
   after: wholeOrNothing,
 });
 

@@ -9,7 +9,7 @@ const after: Play['after'] = async ({ id }, stage, went) => {
 
 const signUp: Play = {
   workflow: 'provision-tenant',
-  input: ({ id }) => ({ tenantId: id, plan: 'starter', customDomain: `${id}.example` }),
+  input: ({ id }) => ({ tenantId: id, plan: 'starter', tier: 'shared', customDomain: `${id}.example` }),
   after,
 };
 

@@ -219,6 +219,40 @@ describe('reading', () => {
     expect(text).not.toContain('10.0.0.7');
   });
 
+  test('a placement is explained for a tenant that is not there yet, and nothing is taken', async () => {
+    const before = (await call('GET', '/placements/capacity')).body;
+    const { status, body } = await call('GET', '/placements/explain?plan=pro&compliance=hipaa,pci&tier=shared');
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ tier: 'shared', isolation: 'pooled', rule: '(asked for)' });
+    expect(body.options[0]).toMatchObject({ chosen: true, possible: true, where: 'cell eu-1' });
+    expect((await call('GET', '/placements/explain?compliance=hipaa')).body).toMatchObject({
+      plan: 'starter',
+      tier: 'namespace',
+      rule: 'compliance',
+      decision: { kind: 'no-capacity' },
+    });
+    expect((await call('GET', '/placements/capacity')).body).toEqual(before);
+    expect(before.items).toContainEqual(expect.objectContaining({ cell: 'eu-1', kind: 'servers' }));
+  });
+
+  test('what the plan does not allow is refused with plan, value and what is allowed; forced it is in the audit', async () => {
+    expect(await call('GET', '/placements/explain?plan=starter&isolation=server')).toMatchObject({
+      status: 409,
+      body: { code: 'plan-forbids', detail: expect.stringContaining('starter does not allow isolation server') },
+    });
+    const wish = { tenantId: `${tenantId}-x`, plan: 'starter', isolation: 'server' };
+    expect(await call('POST', '/tenants', wish)).toMatchObject({ status: 409, body: { code: 'plan-forbids' } });
+    expect(await call('POST', '/tenants', { ...wish, force: true })).toMatchObject({ status: 400 });
+    expect(await call('POST', '/tenants', { ...wish, force: true, reason: 'a trial' })).toMatchObject({ status: 202 });
+    await laptop.requests(1);
+    const { body } = await call('GET', `/audit?tenant=${tenantId}-x`);
+    expect(body.items.at(-1)).toMatchObject({
+      outcome: 'accepted',
+      reason: 'a trial',
+      detail: { isolation: 'server', force: true },
+    });
+  });
+
   test('meta tells version, plans and the room in the cells', async () => {
     expect((await call('GET', '/meta')).body).toMatchObject({
       api: 'v1',

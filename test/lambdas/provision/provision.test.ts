@@ -33,10 +33,13 @@ const release = (more: object = {}) => releaseTenant.run({ operation, tenantId, 
 describe('a signup', () => {
   test('goes from claim to a reachable, active tenant and ends its operation and lease', async () => {
     expect(await claim({ plan: 'pro', customDomain: `chat.${tenantId}.example` })).toEqual({ tenantId, plan: 'pro' });
-    expect(await placeTenant.run({ operation, tenantId }, world)).toEqual({
+    expect(await placeTenant.run({ operation, tenantId, tier: 'shared' }, world)).toEqual({
       cell: 'eu-1',
       tier: 'shared',
       isolation: 'pooled',
+      placementId: (await world.registry.placements.get(tenantId))!.id,
+      rule: '(asked for)',
+      why: 'tier shared was asked for',
     });
     const active = await activateTenant.run({ operation, tenantId }, world);
     expect(active).toEqual({
@@ -96,6 +99,46 @@ describe('a signup', () => {
     expect(tenant).toMatchObject({ status: 'provisioning' });
     expect(losers).not.toContain(tenant?.claimedBy);
     expect(await world.registry.leases.get(tenantId)).toMatchObject({ holder: tenant?.claimedBy, fence: 1 });
+  });
+});
+
+describe('the place of a signup', () => {
+  beforeEach(() => control.registry.clusters.upsert({ id: 'k-1', cell: 'eu-1', region: 'eu-central-1', capacity: 50 }));
+  const place = (more: object = {}) => placeTenant.run({ operation, tenantId, ...more }, world);
+
+  test('is decided by the rules from what the tenant told: requirements give it a namespace of its own', async () => {
+    await claim({ plan: 'pro', compliance: ['hipaa'], users: 12, residency: 'eu-central-1' });
+    expect(await world.registry.tenants.get(tenantId)).toMatchObject({
+      compliance: ['hipaa'],
+      users: 12,
+      residency: 'eu-central-1',
+    });
+    expect(await place()).toMatchObject({ tier: 'namespace', isolation: 'pooled', rule: 'compliance' });
+    expect(await world.registry.placements.get(tenantId)).toMatchObject({
+      cluster: { id: 'k-1' },
+      namespace: expect.stringMatching(`^t-${tenantId}-[0-9a-f]{6}$`),
+    });
+    expect(await world.registry.tenants.get(tenantId)).toMatchObject({ tier: 'namespace', isolation: 'pooled' });
+  });
+
+  test('is refused by a plan that does not allow what was asked for, before the name is taken', async () => {
+    await expect(claim({ plan: 'pro', tier: 'cluster' })).rejects.toMatchObject({
+      name: 'PlanForbids',
+      message: expect.stringContaining('plan pro does not allow tier cluster; it allows shared, namespace'),
+    });
+    expect(await world.registry.tenants.get(tenantId)).toBeUndefined();
+    await claim({ plan: 'pro' });
+    await expect(place({ isolation: 'server' })).rejects.toMatchObject({ name: 'PlanForbids' });
+    expect(await place({ isolation: 'server', force: true, reason: 'a trial' })).toMatchObject({ isolation: 'server' });
+  });
+
+  test('is in the region that its data must not leave, or nowhere; a mere preference falls back', async () => {
+    await claim({ residency: 'mars-1' });
+    await expect(place()).rejects.toMatchObject({ name: 'NoCapacity', message: expect.stringContaining('mars-1') });
+    const other = `${tenantId}-too`;
+    const second = { operation: `${operation}-too`, tenantId: other };
+    await claimTenant.run({ ...second, execution: 'arn', region: 'mars-1' }, world);
+    expect(await placeTenant.run(second, world)).toMatchObject({ cell: 'eu-1' });
   });
 });
 
