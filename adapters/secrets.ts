@@ -16,6 +16,8 @@ export type Credentials = z.infer<typeof credentialsSchema>;
 export interface Secrets {
   /** The login kept in a secret as JSON {"username","password"}; fetched once per process. */
   credentials(secretId: string): Promise<Credentials>;
+  /** Names and values of a secret that is a JSON object of texts, read anew each time; nothing where there is no such secret. */
+  values(secretId: string): Promise<Readonly<Record<string, string>>>;
   /** Forgets a login that the server refused (28P01): the next `credentials` reads the rotated one. */
   forget(secretId: string): void;
   /** The login of that secret, made with a random password where there is none; a repeat answers the one that was made. */
@@ -45,6 +47,17 @@ export const openSecrets = (client: SecretsManagerClient): Secrets => {
   };
   return {
     credentials,
+    values: async (secretId) => {
+      try {
+        const { SecretString } = await client.send(new GetSecretValueCommand({ SecretId: secretId }));
+        const parsed = z.record(z.string(), z.string()).safeParse(parseJson(SecretString));
+        if (parsed.success) return parsed.data;
+      } catch (error) {
+        if (error instanceof ResourceNotFoundException) return {};
+        throw error;
+      }
+      throw new Error(`secret ${secretId} must be a JSON object of texts; store it again in that form`);
+    },
     forget: (secretId) => {
       kept.delete(secretId);
     },

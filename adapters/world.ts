@@ -1,3 +1,4 @@
+import { EKSClient } from '@aws-sdk/client-eks';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { RDSClient } from '@aws-sdk/client-rds';
 import { S3Client } from '@aws-sdk/client-s3';
@@ -6,6 +7,9 @@ import { SFNClient } from '@aws-sdk/client-sfn';
 import { SQSClient } from '@aws-sdk/client-sqs';
 import { type Archive, openArchive } from './archive/archive.ts';
 import { type Bus, openBus } from './bus.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import { openClusterConnections } from './cluster/connect.ts';
+import type { OwnAppSettings } from './cluster/own-app.ts';
 import { type DeadLetters, openDeadLetters } from './dead-letters.ts';
 import { type Machines, openMachines } from './machines.ts';
 import { type Databases, openDatabases, openRegistryConnection, type RegistryPlace } from './postgres/connection.ts';
@@ -24,6 +28,12 @@ export interface World {
   readonly secrets: Secrets;
   /** RDS instances of single tenants. */
   readonly servers: Servers;
+  /** What every tenant's own app has in common. */
+  readonly ownApps: OwnAppSettings;
+  /** Kubernetes of a cluster, by its name in EKS. Throws ClusterUnavailable while it has no address. */
+  cluster(name: string): Promise<Cluster>;
+  /** Like `cluster`; undefined when EKS has none of that name. */
+  findCluster(name: string): Promise<Cluster | undefined>;
   /** Where the registry is; set-up logs in there with another secret. */
   readonly registryPlace: RegistryPlace;
   readonly now: () => Date;
@@ -86,6 +96,21 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
       securityGroup: variable('SERVER_SECURITY_GROUP'),
     }),
   );
+  let closeClusters = (): void => undefined;
+  const clusters = once(() => {
+    const opened = openClusterConnections(new EKSClient({}), env.AWS_ENDPOINT_URL_STS ?? env.AWS_ENDPOINT_URL);
+    closeClusters = opened.close;
+    return opened;
+  });
+  const ownApps = once(() => ({
+    image: variable('APP_IMAGE'),
+    ingressClass: variable('APP_INGRESS_CLASS'),
+    certificateArn: env.APP_CERTIFICATE_ARN || undefined,
+    databaseCidrs: variable('APP_DATABASE_CIDRS').split(','),
+    ingressCidrs: variable('APP_INGRESS_CIDRS').split(','),
+    environment: JSON.parse(variable('APP_ENVIRONMENT')) as Record<string, string>,
+    secretId: variable('APP_SECRET_ID'),
+  }));
   return {
     get registry() {
       return registry();
@@ -111,11 +136,17 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     get servers() {
       return servers();
     },
+    get ownApps() {
+      return ownApps();
+    },
+    cluster: (name) => clusters().open(name),
+    findCluster: (name) => clusters().find(name),
     get registryPlace() {
       return registryPlace();
     },
     now: () => new Date(),
     close: async () => {
+      closeClusters();
       await Promise.all([closeRegistry(), closeDatabases()]);
     },
   };

@@ -55,6 +55,9 @@ export const intakeVisibilitySeconds = 180;
 /** Key prefix of the hosted app's migrations in the archive bucket: `schema/001-chat.sql`. */
 export const appSchemaPrefix = 'schema/';
 
+/** Secret whose names and values tenants' own apps are told beside their database, such as the key of their sessions. */
+export const appSecretId = 'tenantry/app';
+
 /** Everything that a handler's environment may hold; each handler gets what its reach needs and nothing else. */
 export interface Environment {
   readonly REGISTRY_HOST: string;
@@ -72,6 +75,15 @@ export interface Environment {
   readonly SERVER_PARAMETER_GROUP: string;
   readonly SERVER_SUBNET_GROUP: string;
   readonly SERVER_SECURITY_GROUP: string;
+  /** What every tenant's own app has in common; lists are comma-separated, APP_ENVIRONMENT is a JSON object of strings. */
+  readonly APP_IMAGE: string;
+  readonly APP_INGRESS_CLASS: string;
+  /** ARN in ACM; empty where something in front ends TLS. */
+  readonly APP_CERTIFICATE_ARN: string;
+  readonly APP_DATABASE_CIDRS: string;
+  readonly APP_INGRESS_CIDRS: string;
+  readonly APP_ENVIRONMENT: string;
+  readonly APP_SECRET_ID: string;
 }
 
 const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
@@ -92,6 +104,15 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
     'SERVER_PARAMETER_GROUP',
     'SERVER_SUBNET_GROUP',
     'SERVER_SECURITY_GROUP',
+  ],
+  clusters: [
+    'APP_IMAGE',
+    'APP_INGRESS_CLASS',
+    'APP_CERTIFICATE_ARN',
+    'APP_DATABASE_CIDRS',
+    'APP_INGRESS_CIDRS',
+    'APP_ENVIRONMENT',
+    'APP_SECRET_ID',
   ],
   'machines:start': ['STATE_MACHINE_ARN_PREFIX'],
   'machines:operate': ['STATE_MACHINE_ARN_PREFIX'],

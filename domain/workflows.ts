@@ -11,6 +11,7 @@ export type Reach =
   | 'database:migrate'
   | 'tenant-secrets'
   | 'servers'
+  | 'clusters'
   | 'machines:start'
   | 'machines:operate'
   | 'bus'
@@ -55,6 +56,10 @@ export const steps = {
   AwaitServerGone: handler('placement/await-server-gone', 30, ['registry', 'servers', 'tenant-secrets']),
   CreateDatabase: handler('placement/create-database', 120, ['registry', 'database:migrate', 'tenant-secrets']),
   DropDatabase: handler('placement/drop-database', 300, ['registry', 'database:migrate', 'tenant-secrets']),
+  DeployWorkload: handler('placement/deploy-workload', 120, ['registry', 'clusters']),
+  AwaitWorkload: handler('placement/await-workload', 30, ['registry', 'clusters']),
+  RemoveWorkload: handler('placement/remove-workload', 60, ['registry', 'clusters']),
+  AwaitWorkloadGone: handler('placement/await-workload-gone', 30, ['registry', 'clusters']),
   ReleaseDatabase: handler('placement/release-database', 300, ['registry', 'database:provision', 'database:restore']),
   OpenBackup: handler('backup/open-backup', 30, ['registry', 'archive:read', 'database:backup']),
   DumpDatabase: handler('backup/dump-database', 840, ['registry', 'database:backup', 'archive:write'], {

@@ -15,6 +15,10 @@ export interface Parameters {
   /** Instance class and gibibytes of a server that one tenant has for itself. */
   readonly serverClass: string;
   readonly serverStorage: number;
+  /** Container image of tenants' own apps; `tenantry-app:latest` in the account's ECR unless told. */
+  readonly appImage: string | undefined;
+  /** ARN in ACM of the certificate for tenants' hosts. */
+  readonly appCertificate: string | undefined;
   /** Address that alarms go to; without one the topic has no subscriber. */
   readonly alarmEmail: string | undefined;
 }
@@ -30,7 +34,10 @@ const positive = (name: string, value: unknown, standard: number): number => {
 /** @throws Error naming the context key, its value and the fix. */
 export const readParameters = (node: Node): Parameters => {
   const context = (name: string): unknown => node.tryGetContext(name);
-  const email = context('alarmEmail');
+  const text = (name: string): string | undefined => {
+    const value = context(name);
+    return value === undefined ? undefined : String(value);
+  };
   return {
     region: String(context('region') ?? 'eu-central-1'),
     objectLock: String(context('objectLock') ?? 'false') === 'true',
@@ -40,6 +47,8 @@ export const readParameters = (node: Node): Parameters => {
     cellCapacity: positive('cellCapacity', context('cellCapacity'), 1000),
     serverClass: String(context('serverClass') ?? 'db.t4g.medium'),
     serverStorage: positive('serverStorage', context('serverStorage'), 50),
-    alarmEmail: email === undefined ? undefined : String(email),
+    appImage: text('appImage'),
+    appCertificate: text('appCertificate'),
+    alarmEmail: text('alarmEmail'),
   };
 };

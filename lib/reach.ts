@@ -4,7 +4,7 @@ import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager';
 import type { IQueue } from 'aws-cdk-lib/aws-sqs';
 import { Stack } from 'aws-cdk-lib/core';
 import type { IConstruct } from 'constructs';
-import type { Environment } from '../domain/deployment.ts';
+import { appSecretId, type Environment } from '../domain/deployment.ts';
 import { machineName, type Reach, type WorkflowName, workflows } from '../domain/workflows.ts';
 import type { SharedPlatform } from './shared-platform.ts';
 
@@ -44,6 +44,18 @@ export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Env
   SERVER_PARAMETER_GROUP: platform.servers.parameterGroupName,
   SERVER_SUBNET_GROUP: platform.servers.subnets.subnetGroupName,
   SERVER_SECURITY_GROUP: platform.servers.group.securityGroupId,
+  APP_IMAGE: platform.appImage,
+  APP_INGRESS_CLASS: 'alb',
+  APP_CERTIFICATE_ARN: platform.appCertificate,
+  APP_DATABASE_CIDRS: platform.vpc
+    .selectSubnets({ subnetGroupName: 'databases' })
+    .subnets.map(({ ipv4CidrBlock }) => ipv4CidrBlock)
+    .join(','),
+  // Load balancers of shared clusters have addresses in the platform's network.
+  APP_INGRESS_CIDRS: platform.vpc.vpcCidrBlock,
+  // The image brings the trust store of RDS (NODE_EXTRA_CA_CERTS).
+  APP_ENVIRONMENT: JSON.stringify({ PGSSLMODE: 'verify-full' }),
+  APP_SECRET_ID: appSecretId,
 });
 
 const machineNames = (Object.keys(workflows) as WorkflowName[]).map(machineName);
@@ -112,6 +124,17 @@ const grants: Readonly<Record<Reach, (target: Reacher, places: Places) => void>>
         arn('pg', platform.servers.parameterGroupName),
         arn('subgrp', platform.servers.subnets.subnetGroupName),
       ],
+    );
+  },
+  clusters: (target, places) => {
+    const { partition, region, account } = Stack.of(places.bus);
+    allow(target, ['eks:DescribeCluster'], [`arn:${partition}:eks:${region}:${account}:cluster/tenantry-*`]);
+    // What the app logs in with goes into a Secret of its namespace.
+    grantLogin(target, places, 'app');
+    allow(
+      target,
+      ['secretsmanager:GetSecretValue'],
+      [`arn:${partition}:secretsmanager:${region}:${account}:secret:${appSecretId}-??????`],
     );
   },
   'machines:start': (target, { bus }) => {

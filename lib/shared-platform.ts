@@ -23,6 +23,9 @@ export class SharedPlatform extends Stack {
   readonly serverClass: string;
   readonly serverStorage: number;
   readonly archive: Bucket;
+  /** Image and certificate of tenants' own apps. */
+  readonly appImage: string;
+  readonly appCertificate: string;
 
   constructor(scope: Construct, id: string, { parameters, ...props }: SharedPlatformProps) {
     super(scope, id, {
@@ -57,6 +60,9 @@ export class SharedPlatform extends Stack {
     this.servers = new TenantServers(this, 'TenantServers', { vpc: this.vpc, clients: this.functionsGroup });
     this.servers.replicateWith(this.pool.group, 5433);
     this.archive = createArchive(this, parameters);
+    this.appImage =
+      parameters.appImage ?? `${this.account}.dkr.ecr.${this.region}.${this.urlSuffix}/tenantry-app:latest`;
+    this.appCertificate = parameters.appCertificate ?? '';
     acknowledge(this);
   }
 }

@@ -25,6 +25,7 @@ import { SQSClient } from '@aws-sdk/client-sqs';
 import {
   allFunctions,
   appSchemaPrefix,
+  appSecretId,
   busName,
   type Environment,
   environmentOf,
@@ -68,6 +69,13 @@ const createSecrets = async (secrets: SecretsManagerClient, target: Target): Pro
     create(`${secretPrefix}/migrate`, username, password),
     ...['app', 'provision', 'backup', 'restore', 'replicate'].map((role) =>
       create(`${secretPrefix}/${role}`, `tenantry_${role}`),
+    ),
+    ensure(
+      () =>
+        secrets.send(
+          new CreateSecretCommand({ Name: appSecretId, SecretString: JSON.stringify(target.appSecrets ?? {}) }),
+        ),
+      'ResourceExistsException',
     ),
   ]);
 };
@@ -159,6 +167,9 @@ const setUp = async (lambda: LambdaClient, target: Target): Promise<void> => {
   if (FunctionError) throw new Error(`set-up failed: ${Buffer.from(Payload ?? []).toString()}`);
 };
 
+/** Image of tenants' own apps; the laptop's kubelet runs the sample app for it. */
+export const appImage = 'tenantry-app:latest';
+
 /** What the hosted app is told: where the registry's routes are. */
 export interface AppPlaces {
   readonly router: {
@@ -207,6 +218,13 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
       SERVER_PARAMETER_GROUP: serverParameterGroup,
       SERVER_SUBNET_GROUP: 'tenantry-tenant-servers',
       SERVER_SECURITY_GROUP: 'sg-tenantry',
+      APP_IMAGE: appImage,
+      APP_INGRESS_CLASS: 'alb',
+      APP_CERTIFICATE_ARN: '',
+      APP_DATABASE_CIDRS: '127.0.0.0/8',
+      APP_INGRESS_CIDRS: '127.0.0.0/8',
+      APP_ENVIRONMENT: JSON.stringify({ SAMPLE_APP_OPEN_LOGIN: '1' }),
+      APP_SECRET_ID: appSecretId,
     };
     for (const [name, handler] of Object.entries(allFunctions))
       target.defineFunction({

@@ -46,6 +46,7 @@ const builtIn: readonly Resource[] = (
     ['batch/v1', 'CronJob', 'cronjobs', true],
     ['networking.k8s.io/v1', 'NetworkPolicy', 'networkpolicies', true],
     ['networking.k8s.io/v1', 'Ingress', 'ingresses', true],
+    ['networking.k8s.io/v1', 'IngressClass', 'ingressclasses', false],
     ['policy/v1', 'PodDisruptionBudget', 'poddisruptionbudgets', true],
     ['autoscaling/v2', 'HorizontalPodAutoscaler', 'horizontalpodautoscalers', true],
     ['rbac.authorization.k8s.io/v1', 'Role', 'roles', true],

@@ -7,12 +7,17 @@ export const secretName = 'db';
 
 /** What the app is told: its tenant, its hosts and its database. The password alone is secret. */
 export const configObjects = (spec: WorkloadSpec): KubeObject[] => {
-  const { tenant, route, database, environment } = spec;
+  const { tenant, route, database, environment, secrets = {} } = spec;
   return [
     namespaced(spec, 'v1', 'Secret', secretName, {
       type: 'Opaque',
       // Base64 `data`, not `stringData`: the API folds the latter into the former, which each apply would do anew.
-      data: { DATABASE_PASSWORD: base64(database.password) },
+      data: Object.fromEntries(
+        Object.entries({ ...secrets, DATABASE_PASSWORD: database.password }).map(([key, value]) => [
+          key,
+          base64(value),
+        ]),
+      ),
     }),
     namespaced(spec, 'v1', 'ConfigMap', configName, {
       data: {

@@ -41,7 +41,7 @@ const container = ({ image, resources }: WorkloadSpec) => {
 export const deploymentObject = (spec: WorkloadSpec): KubeObject =>
   namespaced(spec, 'apps/v1', 'Deployment', appName, {
     spec: {
-      ...(scales(spec.resources) ? {} : { replicas: spec.resources.replicas }),
+      ...(scales(spec) ? {} : { replicas: spec.resources.replicas }),
       revisionHistoryLimit: 3,
       progressDeadlineSeconds: spec.progressSeconds ?? 300,
       strategy: { type: 'RollingUpdate', rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },

@@ -3,7 +3,7 @@
  * Kinds of one line do not need each other and are made at once.
  */
 const ranks: readonly (readonly string[])[] = [
-  ['CustomResourceDefinition', 'PriorityClass', 'StorageClass', 'ClusterRole'],
+  ['CustomResourceDefinition', 'PriorityClass', 'StorageClass', 'IngressClassParams', 'IngressClass', 'ClusterRole'],
   ['Namespace'],
   [
     'ResourceQuota',

@@ -1,6 +1,5 @@
 import type { KubeObject } from './object.ts';
 import { mebibytes, millicores } from './quantity.ts';
-import { mostPods } from './scale.ts';
 import { appName, namespaced, type WorkloadSpec } from './spec.ts';
 
 /**
@@ -8,24 +7,23 @@ import { appName, namespaced, type WorkloadSpec } from './spec.ts';
  * none (Kubernetes, "Resource Quotas").
  */
 export const quotaObjects = (spec: WorkloadSpec): KubeObject[] => {
-  const { resources } = spec;
-  const pods = mostPods(resources);
-  const cpu = `${millicores(resources.cpu) * pods}m`;
-  const memory = `${mebibytes(resources.memory) * pods}Mi`;
+  const { resources, quota } = spec;
+  const cpu = `${millicores(resources.cpu) * quota.pods}m`;
+  const memory = `${mebibytes(resources.memory) * quota.pods}Mi`;
   const one = { cpu: resources.cpu, memory: resources.memory };
   return [
     namespaced(spec, 'v1', 'ResourceQuota', appName, {
       spec: {
         hard: {
-          pods: String(pods),
+          pods: String(quota.pods),
           'requests.cpu': cpu,
           'requests.memory': memory,
           'limits.cpu': cpu,
           'limits.memory': memory,
-          'services.loadbalancers': '0',
+          'services.loadbalancers': String(quota.loadBalancers),
           'services.nodeports': '0',
-          persistentvolumeclaims: resources.storage === undefined ? '0' : '4',
-          'requests.storage': resources.storage ?? '0',
+          persistentvolumeclaims: mebibytes(quota.storage) === 0 ? '0' : String(quota.pods),
+          'requests.storage': quota.storage,
         },
       },
     }),

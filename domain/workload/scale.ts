@@ -1,11 +1,12 @@
-import type { WorkloadResources } from './spec.ts';
+import type { WorkloadSpec } from './spec.ts';
+
+type Sizes = Pick<WorkloadSpec, 'resources' | 'quota'>;
 
 /** An app with one pod stays at one: a second would double what its plan promises. */
-export const scales = ({ replicas }: WorkloadResources): boolean => replicas >= 2;
+export const scales = ({ resources }: Sizes): boolean => resources.replicas >= 2;
 
-/** Pods of the app at its busiest. */
-export const mostReplicas = (resources: WorkloadResources): number =>
-  scales(resources) ? resources.replicas * 2 : resources.replicas;
-
-/** A rollout adds one pod before it takes one away, and the pod on its way out still counts while it ends. */
-export const mostPods = (resources: WorkloadResources): number => mostReplicas(resources) + 2;
+/** Pods of the app at its busiest: twice its usual number, and one less than its quota, which a rollout needs. */
+export const mostReplicas = ({ resources, quota }: Sizes): number =>
+  resources.replicas >= 2
+    ? Math.max(resources.replicas, Math.min(resources.replicas * 2, quota.pods - 1))
+    : resources.replicas;

@@ -12,7 +12,7 @@ export const serviceObjects = (spec: WorkloadSpec): KubeObject[] => {
     },
   });
   // A budget over a single pod would keep its node from ever being emptied.
-  if (!scales(spec.resources)) return [service];
+  if (!scales(spec)) return [service];
   return [
     service,
     namespaced(spec, 'policy/v1', 'PodDisruptionBudget', appName, {
@@ -22,7 +22,7 @@ export const serviceObjects = (spec: WorkloadSpec): KubeObject[] => {
       spec: {
         scaleTargetRef: { apiVersion: 'apps/v1', kind: 'Deployment', name: appName },
         minReplicas: spec.resources.replicas,
-        maxReplicas: mostReplicas(spec.resources),
+        maxReplicas: mostReplicas(spec),
         metrics: [
           { type: 'Resource', resource: { name: 'cpu', target: { type: 'Utilization', averageUtilization: 70 } } },
         ],

@@ -7,8 +7,15 @@ export interface WorkloadResources {
   readonly cpu: string;
   /** `512Mi`, `2Gi`. */
   readonly memory: string;
-  /** Storage that volume claims of the namespace may ask for together; none unless told. */
-  readonly storage?: string | undefined;
+}
+
+/** What the namespace may hold together. */
+export interface WorkloadQuota {
+  /** At least twice the replicas: a rollout adds a pod before it takes one away. */
+  readonly pods: number;
+  /** Of all volume claims: `10Gi`; `0Gi` forbids them. */
+  readonly storage: string;
+  readonly loadBalancers: number;
 }
 
 /** Everything that the objects of one tenant's own app are made of. */
@@ -24,6 +31,7 @@ export interface WorkloadSpec {
   readonly namespace: string;
   readonly image: string;
   readonly resources: WorkloadResources;
+  readonly quota: WorkloadQuota;
   /** Seconds without progress after which a rollout has failed; 300 unless told. */
   readonly progressSeconds?: number | undefined;
   readonly route: {
@@ -50,6 +58,8 @@ export interface WorkloadSpec {
   readonly monitoring: boolean;
   /** More that the app is told, such as PGSSLMODE; no secrets. */
   readonly environment?: Readonly<Record<string, string>> | undefined;
+  /** More that the app is told and nobody else; it stands in Secret `db` too. */
+  readonly secrets?: Readonly<Record<string, string>> | undefined;
   /** Group of identities of the tenant's own people that may look into the namespace; nobody unless told. */
   readonly staffGroup?: string | undefined;
 }

@@ -22,6 +22,8 @@ export interface Target {
   readonly bundles: ReadonlyMap<string, string>;
   /** Root of the project: state-machines/ and sample-app/schema/ are read from there. */
   readonly root: string;
+  /** What tenants' own apps are told in secret; the shared app is told the same, so that sessions go with a tenant that moves. */
+  readonly appSecrets?: Readonly<Record<string, string>>;
 }
 
 export const isNamed = (error: unknown, ...names: string[]): boolean =>

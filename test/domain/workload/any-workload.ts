@@ -7,6 +7,7 @@ export const aWorkload = (more: Partial<WorkloadSpec> = {}, id = 'acme'): Worklo
   namespace: `t-${id}`,
   image: 'registry.example.com/chat:1.4.0',
   resources: { replicas: 2, cpu: '500m', memory: '1Gi' },
+  quota: { pods: 8, storage: '10Gi', loadBalancers: 0 },
   route: { hosts: [`${id}.example.com`], ingressClass: 'alb' },
   database: { host: 'pool.example.com', port: 5432, name: `t_${id}`, user: `t_${id}`, password: `secret of ${id}` },
   network: { databaseCidrs: ['10.0.16.0/20'], ingress: { cidrs: ['10.0.0.0/24', '10.0.1.0/24'] } },
@@ -33,7 +34,9 @@ export const anyWorkload: fc.Arbitrary<WorkloadSpec> = fc
       fc.integer({ min: 1, max: 65_536 }).map((n) => `${n}Mi`),
       fc.integer({ min: 1, max: 64 }).map((n) => `${n}Gi`),
     ),
-    storage: fc.option(fc.constantFrom('1Gi', '500Mi'), { nil: undefined }),
+    spare: fc.nat({ max: 30 }),
+    storage: fc.constantFrom('0Gi', '1Gi', '500Mi'),
+    loadBalancers: fc.nat({ max: 2 }),
     custom: fc.option(fc.constant('chat.customer.example'), { nil: undefined }),
     ingressClass: fc.constantFrom('alb', 'nginx', 'tenantry'),
     certificateArn: fc.option(fc.constant('arn:aws:acm:eu-central-1:123456789012:certificate/4f1c'), {
@@ -63,7 +66,8 @@ export const anyWorkload: fc.Arbitrary<WorkloadSpec> = fc
     tenant: { id: any.id, name: any.name, tier: any.tier, region: any.region, plan: any.plan },
     namespace: `t-${any.id}`,
     image: 'registry.example.com/chat:1.4.0',
-    resources: { replicas: any.replicas, cpu: any.cpu, memory: any.memory, storage: any.storage },
+    resources: { replicas: any.replicas, cpu: any.cpu, memory: any.memory },
+    quota: { pods: any.replicas * 2 + any.spare, storage: any.storage, loadBalancers: any.loadBalancers },
     route: {
       hosts: [`${any.id}.example.com`, ...(any.custom === undefined ? [] : [any.custom])],
       ingressClass: any.ingressClass,
