@@ -6,6 +6,8 @@ const statuses = {
   TenantSuspended: 503,
   /** Fenced longer than the deadline, or its database cannot be reached: nothing was written. */
   TenantUnavailable: 503,
+  /** This app serves one tenant, and the tenant lives elsewhere now: nothing was written. */
+  TenantMoved: 503,
   /** The connection broke while COMMIT was under way: the work may or may not have been done. */
   OutcomeUnknown: 503,
 } as const;
@@ -17,11 +19,18 @@ export class TenancyFailure extends Error {
   readonly status: 404 | 503;
   /** Seconds for the Retry-After header; undefined where trying again cannot help or may do the work twice. */
   readonly retryAfter: number | undefined;
-  constructor(name: TenancyFailureName, message: string, options: ErrorOptions & { retryAfter?: number } = {}) {
+  /** The tenant that has moved away, for the header `tenantry-moved`. */
+  readonly moved: string | undefined;
+  constructor(
+    name: TenancyFailureName,
+    message: string,
+    options: ErrorOptions & { retryAfter?: number; moved?: string } = {},
+  ) {
     super(message, options);
     this.name = name;
     this.status = statuses[name];
     this.retryAfter = options.retryAfter;
+    this.moved = options.moved;
   }
 }
 

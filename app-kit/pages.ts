@@ -37,10 +37,18 @@ export const unknownHostPage = (host: string): Page =>
     `No organisation is known as ${host.slice(0, 253)}. Check the address for a typing mistake.`,
   );
 
+/**
+ * Headers of a TenancyFailure's answer, page or not: Retry-After where trying again is safe, and `tenantry-moved` where an own app's
+ * tenant has moved, so that whoever routes asks for the new place and sends the request there.
+ */
+export const failureHeaders = ({ retryAfter, moved }: TenancyFailure): Record<string, string> => ({
+  ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
+  ...(moved !== undefined && { 'tenantry-moved': moved }),
+});
+
 /** The page of a TenancyFailure, with Retry-After where trying again is safe. The message stays in the log: it may name servers. */
 export const failurePage = (failure: TenancyFailure): Page => {
-  const headers: Record<string, string> =
-    failure.retryAfter === undefined ? {} : { 'Retry-After': String(failure.retryAfter) };
+  const headers = failureHeaders(failure);
   if (failure.name === 'TenantNotFound') return page(404, 'No such place', 'This organisation is not here any more.');
   if (failure.name === 'TenantSuspended')
     return page(503, 'Suspended', 'This organisation is suspended. Ask its administrator.', headers);

@@ -58,11 +58,9 @@ export const registryRoutes = (place: RegistryPlace, logins: Logins): RouteSourc
     pool = undefined;
     await closing?.end();
   };
-  const ask = async (condition: string, value: string, tried = ''): Promise<Route | undefined> => {
+  const query = async (text: string, values: string[], tried = ''): Promise<RouterRow[]> => {
     try {
-      const text = `SELECT ${columns} FROM router WHERE ${condition} ORDER BY kind DESC LIMIT 1`;
-      const { rows } = await (await opened()).query<RouterRow>(text, [value]);
-      return rows[0] && routeOf(rows[0]);
+      return (await (await opened()).query<RouterRow>(text, values)).rows;
     } catch (error) {
       const trouble = sqlState(error) === '28P01' ? 'refused ' : isConnectionLost(error) ? 'lost ' : '';
       if (trouble === '' || tried.includes(trouble)) throw error;
@@ -70,12 +68,20 @@ export const registryRoutes = (place: RegistryPlace, logins: Logins): RouteSourc
         logins.forget(place.secretId);
         await close();
       }
-      return ask(condition, value, tried + trouble);
+      return query(text, values, tried + trouble);
     }
+  };
+  const ask = async (condition: string, value: string): Promise<Route | undefined> => {
+    const text = `SELECT ${columns} FROM router WHERE ${condition} ORDER BY kind DESC LIMIT 1`;
+    const [row] = await query(text, [value]);
+    return row && routeOf(row);
   };
   return {
     byHost: (host) => ask('host = $1', host),
     byTenant: (tenantId) => ask('tenant_id = $1', tenantId),
+    check: async () => {
+      await query('SELECT 1', []);
+    },
     close,
   };
 };

@@ -11,12 +11,16 @@ export interface Route {
   readonly database: string;
   /** Secret that holds the login for that database. */
   readonly secretId: string;
+  /** The app knows no other place: a tenant that is not there any more has to be served by another app. */
+  readonly fixed?: true;
 }
 
 /** Reads routes from the registry; the two questions of a router. */
 export interface RouteSource {
   byHost(host: string): Promise<Route | undefined>;
   byTenant(tenantId: string): Promise<Route | undefined>;
+  /** Rejects when the source cannot answer now. */
+  check?(): Promise<void>;
 }
 
 export interface Router {

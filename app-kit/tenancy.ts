@@ -1,5 +1,6 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { z } from 'zod';
+import { ownPlace } from './own-route.ts';
 import { openPools, type PoolLimits } from './pools.ts';
 import { registryRoutes } from './registry.ts';
 import { createRouter, type Route, type RouteSource } from './route.ts';
@@ -16,6 +17,8 @@ export interface Tenancy {
     work: (sql: TenantSql) => Promise<Result>,
     options?: TransactionOptions,
   ): Promise<Result>;
+  /** Rejects when the database that every request needs does not answer: the one tenant's own, or the registry. */
+  check(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -25,6 +28,8 @@ export interface TenancyParts {
   readonly pools?: PoolLimits;
   /** Milliseconds for which a route is kept, 5,000 unless told. */
   readonly routeTtl?: number;
+  /** The one tenant's place, in an app that serves one. */
+  readonly own?: Route;
 }
 
 export const openTenancy = (parts: TenancyParts): Tenancy => {
@@ -33,6 +38,19 @@ export const openTenancy = (parts: TenancyParts): Tenancy => {
   return {
     resolveTenant: router.resolve,
     withTenant: (route, work, options) => runInTenant({ pools, router }, route, work, options),
+    check: async () => {
+      if (!parts.own) {
+        await parts.routes.check?.();
+        return;
+      }
+      const client = await pools.connect(parts.own);
+      const failed = await client.query('SELECT 1').then(
+        () => undefined,
+        (error: unknown) => error ?? new Error('no answer'),
+      );
+      client.release(failed !== undefined);
+      if (failed !== undefined) throw failed;
+    },
     close: async () => {
       await Promise.all([pools.close(), parts.routes.close?.()]);
     },
@@ -47,10 +65,12 @@ const environmentSchema = z.object({
 });
 
 /**
- * The tenancy that the environment describes: REGISTRY_HOST, REGISTRY_PORT, REGISTRY_DATABASE, REGISTRY_SECRET_ID (the router's own
+ * The tenancy that the environment describes. With TENANTRY_TENANT_ID: that tenant alone, at TENANTRY_HOSTS (comma separated), in the
+ * database of DATABASE_HOST, DATABASE_PORT, DATABASE_NAME, DATABASE_USER, DATABASE_PASSWORD. Else every tenant of a registry: REGISTRY_HOST, REGISTRY_PORT, REGISTRY_DATABASE, REGISTRY_SECRET_ID (the router's own
  * login), AWS_REGION and credentials for Secrets Manager. Throws an Error that names the variable.
  */
 export const tenancyFromEnvironment = (env: NodeJS.ProcessEnv = process.env): Tenancy => {
+  if (env.TENANTRY_TENANT_ID !== undefined) return openTenancy(ownPlace(env));
   const parsed = environmentSchema.safeParse(env);
   if (!parsed.success) {
     const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ');

@@ -30,6 +30,11 @@ const classify = (error: unknown): Obstacle['remedy'] | undefined => {
   return undefined;
 };
 
+/** `tenant acme is moved here`, as `tenantry.enter` and the fence say it; a database that was dropped after a move says 3D000. */
+const hasLeft = (error: unknown): boolean =>
+  sqlState(error) === '3D000' ||
+  (sqlState(error) === 'TN001' && error instanceof Error && / is (moved|unknown) here$/.test(error.message));
+
 const begin = ({ isolation, readOnly }: TransactionOptions): string =>
   `BEGIN ISOLATION LEVEL ${(isolation ?? 'read committed').toUpperCase()}${readOnly ? ' READ ONLY' : ''}`;
 
@@ -111,7 +116,8 @@ const connect = async (pools: Pools, route: Route): Promise<pg.PoolClient | Obst
  * Runs `work` in one transaction as the tenant of `route` and answers its result. Work is repeated, on a fresh transaction and where
  * needed at the tenant's new place, when the tenant was fenced (TN001), on serialisation failures and when the connection broke
  * before COMMIT: it must have no effect outside the database. Throws what work throws, or TenancyFailure: TenantUnavailable when
- * the deadline passed (nothing was written), OutcomeUnknown when the connection broke during COMMIT, TenantNotFound.
+ * the deadline passed (nothing was written), TenantMoved when an own app's tenant lives elsewhere now, OutcomeUnknown when the
+ * connection broke during COMMIT, TenantNotFound.
  */
 export const runInTenant = async <Result>(
   parts: { pools: Pools; router: Router },
@@ -128,6 +134,10 @@ export const runInTenant = async <Result>(
     const client = await connect(parts.pools, place);
     const outcome = 'remedy' in client ? client : await attempt(client, place.tenantId, work, options);
     if ('result' in outcome) return outcome.result;
+    if (place.fixed && hasLeft(outcome.error)) {
+      const message = `Tenant ${place.tenantId} has moved away from the database of this app.`;
+      throw new TenancyFailure('TenantMoved', message, { cause: outcome.error, retryAfter: 1, moved: place.tenantId });
+    }
     const wait = pause / 2 + Math.random() * (pause / 2);
     if (performance.now() + wait > end) {
       const reason = outcome.error instanceof Error ? outcome.error.message : String(outcome.error);

@@ -1,7 +1,7 @@
 import { Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { sqlState, TenancyFailure } from '../app-kit/failure.ts';
-import { failurePage, isTenancyFailure, type Page, unknownHostPage } from '../app-kit/pages.ts';
+import { failureHeaders, failurePage, isTenancyFailure, type Page, unknownHostPage } from '../app-kit/pages.ts';
 import { activity } from './api/activity.ts';
 import { attachments } from './api/attachments.ts';
 import { messages, streamMessages } from './api/messages.ts';
@@ -13,15 +13,13 @@ import { home } from './home.ts';
 
 const safeMethods: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-const answer = (context: ChatContext, page: Page): Response => {
+const answer = (context: ChatContext, page: Page, headers: Record<string, string> = {}): Response => {
   if (!new URL(context.req.url).pathname.startsWith('/api/'))
     return context.body(page.body, page.status, { ...page.headers });
-  const retry: Record<string, string> =
-    page.headers['Retry-After'] === undefined ? {} : { 'Retry-After': page.headers['Retry-After'] };
   return context.json(
     { status: page.status, code: page.status === 404 ? 'tenant_not_found' : 'tenant_unavailable' },
     page.status,
-    retry,
+    headers,
   );
 };
 
@@ -39,7 +37,15 @@ const constraintRefusal = (error: unknown): HTTPException | undefined => {
 /** The chat as a Hono app: every request belongs to the tenant of its Host header, every query runs as that tenant. */
 export const createChat = (parts: ChatParts): Hono<ChatEnv> => {
   const chat = new Hono<ChatEnv>();
-  chat.get('/healthz', (context) => context.text('ok'));
+  chat.get('/healthz', async (context) => {
+    try {
+      await parts.tenancy.check();
+      return context.text('ok');
+    } catch (error) {
+      parts.log?.(`health: ${error instanceof Error ? error.message : String(error)}`);
+      return context.text('The database does not answer.', 503);
+    }
+  });
   chat.use(async (context, next) => {
     context.header(
       'Content-Security-Policy',
@@ -82,7 +88,7 @@ export const createChat = (parts: ChatParts): Hono<ChatEnv> => {
     if (error instanceof HTTPException) return error.getResponse();
     if (isTenancyFailure(error)) {
       parts.log?.(`${context.req.method} ${context.req.path}: ${error.name} ${error.message}`);
-      return answer(context, failurePage(error));
+      return answer(context, failurePage(error), failureHeaders(error));
     }
     const refusal = constraintRefusal(error);
     if (refusal) return refusal.getResponse();
