@@ -4,11 +4,14 @@ import { sendPage, sendProblem } from './ingress/answers.ts';
 import { carriesToken, guardOperator } from './ingress/guard.ts';
 import { destinationOf, hostOf, operatorHosts } from './ingress/hosts.ts';
 import { type HttpApiEvent, httpApiEvent, largestBody, readBody, sendHttpApiResponse } from './ingress/http-api.ts';
+import { proxyOwnApp } from './ingress/own-app.ts';
 import { proxy } from './ingress/proxy.ts';
 
 export interface IngressOptions {
   /** Port of the hosted app's process; undefined while it is down. */
   readonly appPort: () => number | undefined;
+  /** Port of a process of the app that serves this host alone (tiers namespace and cluster); undefined for hosts of the shared app. */
+  readonly ownAppPort?: (host: string) => number | undefined;
   /** Runs the operator API's function with an HTTP API event and resolves with what it answered. */
   readonly invokeOperatorApi: (event: HttpApiEvent) => Promise<unknown>;
   /** Bearer token of this run. */
@@ -29,12 +32,27 @@ const helpful = (port: number | undefined): string =>
   `Tenants: http://<tenant>.localhost:${port}/ (or http://127.0.0.1:${port}/t/<tenant>/)\nOperator API: http://api.localhost:${port}/api/v1/, with the token that \`tenantry\` commands use\nAWS: send signed requests to http://127.0.0.1:${port}`;
 
 /**
- * What the gateway does with requests that carry no AWS signature: tenants' hosts go to the hosted app, the operator API's hosts to
+ * What the gateway does with requests that carry no AWS signature: tenants' hosts go to their own app, else to the shared one, the operator API's hosts to
  * its function behind a guard (421 for a name that is not ours, 403 for other sites, 401 without the token), the rest is told where
  * to go. A request with the operator's token to a tenant's host is refused with 421, so that the app never sees the token.
  */
 export const createIngress = (options: IngressOptions): Ingress => {
   const hosts = options.hosts ?? operatorHosts;
+
+  /** `name` is the Host without port, `host` what the app sees. */
+  const serve = (
+    request: IncomingMessage,
+    response: ServerResponse,
+    { name, host, path }: { name: string; host: string; path: string },
+  ): void => {
+    const own = options.ownAppPort?.(name);
+    if (own === undefined) {
+      proxy(request, response, { port: options.appPort(), host, path });
+      return;
+    }
+    const port = (): number | undefined => options.ownAppPort?.(name) ?? options.appPort();
+    proxyOwnApp(request, response, { first: own, port, host, path });
+  };
 
   const operate = async (request: IncomingMessage, response: ServerResponse, host: string): Promise<void> => {
     const body = await readBody(request);
@@ -65,7 +83,7 @@ export const createIngress = (options: IngressOptions): Ingress => {
     if (isApi(path)) api(request, response, host);
     else if (tenant === undefined) sendPage(response, 404, 'Nothing here', helpful(request.socket.localPort));
     else if (rest === undefined) response.writeHead(308, { Location: `/t/${tenant}/` }).end();
-    else proxy(request, response, { port: options.appPort(), host: `${tenant}.localhost`, path: rest });
+    else serve(request, response, { name: `${tenant}.localhost`, host: `${tenant}.localhost`, path: rest });
   };
 
   return (request, response) => {
@@ -79,11 +97,7 @@ export const createIngress = (options: IngressOptions): Ingress => {
     } else if (destination.kind === 'operator') {
       operator(request, response, host);
     } else {
-      proxy(request, response, {
-        port: options.appPort(),
-        host: request.headers.host ?? host,
-        path: request.url ?? '/',
-      });
+      serve(request, response, { name: host, host: request.headers.host ?? host, path: request.url ?? '/' });
     }
     // An unread body would keep a kept-alive connection stuck.
     if (response.writableEnded) request.resume();

@@ -1,4 +1,10 @@
-import { type IncomingHttpHeaders, type IncomingMessage, type ServerResponse, request as send } from 'node:http';
+import {
+  type ClientRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+  request as send,
+} from 'node:http';
 import { sendPage } from './answers.ts';
 
 /** Hop-by-hop headers end here (RFC 9110, 7.6.1); what `Connection` names goes with them. */
@@ -41,48 +47,59 @@ export interface ProxyTarget {
   readonly path: string;
 }
 
+export const answerDown = (response: ServerResponse, cause: string): void => {
+  sendPage(
+    response,
+    502,
+    'The app does not answer',
+    `The process of the hosted app cannot be reached: ${cause}. It is started again by itself; its log tells why it went down.`,
+    {
+      'Retry-After': '1',
+    },
+  );
+};
+
+/** Begins a request to the app. Whoever calls sends the body, and hears the answer and the error. */
+export const requestTo = (
+  request: IncomingMessage,
+  { port, host, path }: ProxyTarget & { readonly port: number },
+  headers: IncomingHttpHeaders = {},
+): ClientRequest =>
+  send({
+    host: '127.0.0.1',
+    port,
+    agent: false,
+    method: request.method,
+    path,
+    headers: { ...endToEnd(request.headers), ...forwarded(request, host), host, ...headers },
+  });
+
+/** Streams the app's answer to the client. */
+export const passOn = (incoming: IncomingMessage, response: ServerResponse): void => {
+  response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage, endToEnd(incoming.headers));
+  incoming.pipe(response);
+  // The head is out: the only way left to tell the client that the body is not whole is to cut the connection.
+  incoming.once('error', () => response.destroy());
+};
+
 /**
  * Streams a request to the app and its answer back. A new connection per request: a kept one that the app closes at that moment (a
  * restart) would fail requests that the app never saw. A client that goes away cancels the request at the app.
  */
 export const proxy = (request: IncomingMessage, response: ServerResponse, target: ProxyTarget): void => {
-  const down = (cause: string): void => {
-    sendPage(
-      response,
-      502,
-      'The app does not answer',
-      `The process of the hosted app cannot be reached: ${cause}. It is started again by itself; its log tells why it went down.`,
-      {
-        'Retry-After': '1',
-      },
-    );
-  };
-  if (target.port === undefined) {
+  const { port } = target;
+  if (port === undefined) {
     request.resume();
-    down('it is not running');
+    answerDown(response, 'it is not running');
     return;
   }
-  const outgoing = send(
-    {
-      host: '127.0.0.1',
-      port: target.port,
-      agent: false,
-      method: request.method,
-      path: target.path,
-      headers: { ...endToEnd(request.headers), ...forwarded(request, target.host), host: target.host },
-    },
-    (incoming) => {
-      response.writeHead(incoming.statusCode ?? 502, incoming.statusMessage, endToEnd(incoming.headers));
-      incoming.pipe(response);
-      // The head is out: the only way left to tell the client that the body is not whole is to cut the connection.
-      incoming.once('error', () => response.destroy());
-    },
-  );
+  const outgoing = requestTo(request, { ...target, port });
+  outgoing.once('response', (incoming) => passOn(incoming, response));
   outgoing.once('error', (error: NodeJS.ErrnoException) => {
     request.unpipe(outgoing);
     request.resume();
     if (response.headersSent) response.destroy();
-    else down(`${error.code ?? error.message} on 127.0.0.1:${target.port}`);
+    else answerDown(response, `${error.code ?? error.message} on 127.0.0.1:${port}`);
   });
   response.once('close', () => {
     if (!response.writableFinished) outgoing.destroy();
