@@ -4,6 +4,7 @@ import { StepFailure } from './errors.ts';
 import { driftWarnings } from './restore-drift.ts';
 import type { ColumnDrift } from './restore-report.ts';
 import { type Scope, type TenantTable, tableName } from './scope.ts';
+import { type StepRoute, stepRoute } from './step-route.ts';
 
 /** Where a restore stands. `staged` and `compared` can be re-opened and swapped later; the last five are final. */
 export const restoreStatuses = [
@@ -23,6 +24,15 @@ export type RestoreStatus = (typeof restoreStatuses)[number];
 /** Days that the replaced rows are kept, so that people notice a wrong restore over a weekend and a holiday. */
 const undoDays = 7;
 export const undoUntilOf = (swappedAt: Date): Date => new Date(swappedAt.getTime() + undoDays * 86_400_000);
+
+/**
+ * Where the long steps of a restore of these root tables run. The longest goes through the archive's rows twice: it compares them
+ * with the live ones, or takes those out and puts the others in. Live rows that have multiplied since have the route's margin.
+ */
+export const restoreRoute = ({ members }: Pick<Manifest, 'members'>, tables: readonly string[]): StepRoute => {
+  const own = members.filter(({ root }) => tables.includes(root));
+  return stepRoute({ bytes: own.reduce((sum, { bytes }) => sum + bytes, 0), passes: 2 });
+};
 
 export interface SealedBackup {
   readonly id: string;

@@ -86,15 +86,14 @@ export const steps = {
   StageRestore: handler('restore/stage-restore', 840, ['registry', 'archive:read', 'database:restore'], {
     memory: 1024,
   }),
-  CompareRestore: handler('restore/compare-restore', 300, ['registry', 'archive:write', 'database:restore']),
+  CompareRestore: handler('restore/compare-restore', 840, ['registry', 'archive:write', 'database:restore']),
   RequestApproval: handler('restore/request-approval', 30, ['registry']),
-  SwapRestore: handler('restore/swap-restore', 300, ['registry', 'database:restore']),
+  SwapRestore: handler('restore/swap-restore', 840, ['registry', 'database:restore']),
   FinishRestore: handler('restore/finish-restore', 60, ['registry', 'database:restore']),
   UndoRestore: handler('restore/undo-restore', 300, ['registry', 'database:restore']),
   DiscardRestore: handler('restore/discard-restore', 60, ['registry', 'database:restore']),
   AbandonRestore: handler('restore/abandon-restore', 60, ['registry', 'database:restore']),
   PlanClone: handler('clone/plan-clone', 60, ['registry', 'archive:read', 'database:restore']),
-  StageClone: handler('clone/stage-clone', 840, ['registry', 'archive:read', 'database:restore'], { memory: 1024 }),
   LoadClone: handler('clone/load-clone', 840, ['registry', 'database:restore']),
   AbandonClone: handler('clone/abandon-clone', 30, ['registry']),
   PlanRecovery: handler('recover/plan-recovery', 60, ['registry', 'servers']),
@@ -148,7 +147,7 @@ export const workflows = {
     'PlanClone',
     'ClaimTenant',
     'PlaceTenant',
-    'StageClone',
+    'StageRestore',
     'LoadClone',
     'ActivateTenant',
     'AbandonClone',
@@ -195,6 +194,10 @@ export interface TaskHandler {
 /** Step -> its container task. `${<Step>TaskDefinition}` stands in the state `<Step>AsTask`. */
 export const tasks = {
   DumpDatabase: { seconds: 21_600, cpu: 2_048, memory: 4_096 },
+  StageRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
+  CompareRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
+  SwapRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
+  LoadClone: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   CutOver: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   VerifyCopy: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   FinishMigration: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
@@ -209,6 +212,8 @@ export const taskEntry = 'lambdas/task.ts';
 export const taskWorkflows = {
   'back-up-tenant': ['DumpDatabase'],
   'back-up-fleet': ['DumpDatabase'],
+  'restore-tenant': ['StageRestore', 'CompareRestore', 'SwapRestore'],
+  'clone-tenant': ['StageRestore', 'LoadClone'],
   'migrate-tenant': ['CutOver', 'VerifyCopy', 'FinishMigration'],
 } as const satisfies Partial<Record<WorkflowName, readonly TaskStep[]>>;
 

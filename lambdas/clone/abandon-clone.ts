@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { endUnlessDone, settleProvisioning } from '../../adapters/registry/endings.ts';
+import { failureOfTask } from '../../adapters/registry/task-failure.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
 
@@ -21,7 +22,7 @@ const contract = {
  */
 export const handler = step('AbandonClone', contract, async (input, world) => {
   const { operation, tenantId, newTenantId, failure, placementReleased } = input;
-  const failed = describeFailure(failure);
+  const failed = describeFailure(await failureOfTask(world.registry, operation, failure));
   const end = (): Promise<void> =>
     world.registry.transaction(async (parts) => {
       const source = tenantId === '(none)' ? undefined : tenantId;

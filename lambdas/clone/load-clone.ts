@@ -2,8 +2,8 @@ import { z } from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
 import { loadClone } from '../../adapters/restore/clone.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';
+import { inTenantDatabase, leaseSeconds } from '../../adapters/restore/tenant-database.ts';
 import { step } from '../step.ts';
-import { inNewDatabase, leaseSeconds } from './new-database.ts';
 
 const contract = {
   input: z.object({
@@ -22,7 +22,7 @@ export const handler = step('LoadClone', contract, async (input, world, signal) 
   const { leases, restores } = world.registry;
   const { fence } = await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
   const restore = await restores.require({ id: restoreId, tenantId, operation });
-  const { rows, tables, millis } = await inNewDatabase(world, tenantId, signal, async (client) => {
+  const { rows, tables, millis } = await inTenantDatabase(world, tenantId, signal, async (client) => {
     const cloned = await loadClone(client, { restore, sourceTenantId, operation, fence, readScope });
     await dropSchemas(client, [restore.stagingSchema]);
     return cloned;

@@ -7,9 +7,10 @@ import type { Manifest } from '../../domain/archive.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { cloneRequest } from '../../domain/events.ts';
 import { isolations } from '../../domain/placement.ts';
-import { addReferences, chooseBackup, expandTables } from '../../domain/restore.ts';
+import { addReferences, chooseBackup, expandTables, restoreRoute } from '../../domain/restore.ts';
 import { driftWarnings, hasDrift, tableDrift } from '../../domain/restore-drift.ts';
 import { tableName } from '../../domain/scope.ts';
+import { stepRoutes } from '../../domain/step-route.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
 
@@ -20,6 +21,8 @@ const contract = {
     tenantId,
     ...cloneRequest,
     requestedBy: z.string().optional(),
+    /** Where the long steps run, whatever the size of the archive. */
+    through: z.enum(stepRoutes).optional(),
   }),
   output: z.object({
     restoreId: z.string(),
@@ -27,6 +30,8 @@ const contract = {
     backupId: z.string(),
     takenAt: z.string(),
     missingSeconds: z.int(),
+    /** Its long steps take longer than a Lambda lives: they run as container tasks. */
+    large: z.boolean(),
     /** What the signup of the new tenant is told. */
     profile: z.object({
       plan: z.string(),
@@ -111,6 +116,7 @@ const plan = async (world: World, input: Input): Promise<z.input<typeof contract
     reason: input.reason,
     requestedBy: input.requestedBy,
   });
+  const { through: route = restoreRoute(manifest, restore.tables) } = input;
   const { plan: wanted, region, name, adminEmail, adminName, isolation } = input;
   return {
     restoreId: id,
@@ -118,6 +124,7 @@ const plan = async (world: World, input: Input): Promise<z.input<typeof contract
     backupId: restore.backupId,
     takenAt: restore.takenAt.toISOString(),
     missingSeconds: restore.missingSeconds,
+    large: route === 'task',
     profile: {
       plan: wanted ?? tenant.plan,
       region: region ?? tenant.region ?? undefined,

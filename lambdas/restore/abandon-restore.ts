@@ -2,15 +2,16 @@ import { z } from 'zod';
 import { clientSql } from '../../adapters/postgres/sql.ts';
 import { endUnlessDone } from '../../adapters/registry/endings.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
+import { failureOfTask } from '../../adapters/registry/task-failure.ts';
 import { abandonEffects } from '../../adapters/restore/effects.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';
 import type { Marked } from '../../adapters/restore/swap.ts';
+import { inTenantDatabase } from '../../adapters/restore/tenant-database.ts';
 import type { World } from '../../adapters/world.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { undoUntilOf } from '../../domain/restore.ts';
 import type { SwapResult } from '../../domain/restore-report.ts';
 import { step } from '../step.ts';
-import { inTenantDatabase } from './tenant-database.ts';
 
 const contract = {
   input: z.object({
@@ -68,7 +69,7 @@ const cleanUp = async (
  * operation ends with its reason and the lease is free. A repeat answers the same.
  */
 export const handler = step('AbandonRestore', contract, async ({ operation, tenantId, failure }, world, signal) => {
-  const failed = describeFailure(failure);
+  const failed = describeFailure(await failureOfTask(world.registry, operation, failure));
   const known = await world.registry.operations.get(operation);
   // What stands is not cleaned away: the copy of a restore that was finished belongs to its tenant.
   if (known?.status !== 'succeeded')

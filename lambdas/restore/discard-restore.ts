@@ -6,13 +6,13 @@ import type { Restore } from '../../adapters/registry/restores.ts';
 import { abandonEffects } from '../../adapters/restore/effects.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';
 import type { Marked } from '../../adapters/restore/swap.ts';
+import { inTenantDatabase, leaseSeconds } from '../../adapters/restore/tenant-database.ts';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { undoUntilOf } from '../../domain/restore.ts';
 import type { SwapResult } from '../../domain/restore-report.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
-import { inTenantDatabase, leaseSeconds } from './tenant-database.ts';
 
 const contract = {
   input: z.object({

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';
+import { inTenantDatabase, leaseSeconds } from '../../adapters/restore/tenant-database.ts';
 import type { World } from '../../adapters/world.ts';
 import { restoreStatuses } from '../../domain/restore.ts';
 import { step } from '../step.ts';
-import { inTenantDatabase, leaseSeconds } from './tenant-database.ts';
 
 const contract = {
   input: z.object({

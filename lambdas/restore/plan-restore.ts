@@ -3,6 +3,7 @@ import { readScope } from '../../adapters/catalog/read-scope.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import { checkFilter } from '../../adapters/restore/filter.ts';
 import { dropSchemas, restoreIdOf, restoreSchemas } from '../../adapters/restore/layout.ts';
+import { inTenantDatabase, leaseSeconds } from '../../adapters/restore/tenant-database.ts';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { restoreRequest } from '../../domain/events.ts';
@@ -13,13 +14,14 @@ import {
   expandTables,
   needsApproval,
   planWarnings,
+  restoreRoute,
 } from '../../domain/restore.ts';
 import { hasDrift, tableDrift } from '../../domain/restore-drift.ts';
 import { parseRows } from '../../domain/rows.ts';
 import { tableName } from '../../domain/scope.ts';
+import { type StepRoute, stepRoutes } from '../../domain/step-route.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
-import { inTenantDatabase, leaseSeconds } from './tenant-database.ts';
 
 const contract = {
   input: z.object({
@@ -31,6 +33,8 @@ const contract = {
     action: z.enum(['restore', 'swap']).default('restore'),
     restoreId: z.string().optional(),
     requestedBy: z.string().optional(),
+    /** Where the long steps run, whatever the size of the archive. */
+    through: z.enum(stepRoutes).optional(),
   }),
   output: z.object({
     restoreId: z.string(),
@@ -39,6 +43,8 @@ const contract = {
     dryRun: z.boolean(),
     /** True when the copy lies in staging already: the machine goes on with CompareRestore. */
     staged: z.boolean(),
+    /** Its long steps take longer than a Lambda lives: they run as container tasks. */
+    large: z.boolean(),
     backupId: z.string(),
     takenAt: z.string(),
     /** The asked time in UTC, as it was understood. */
@@ -51,12 +57,16 @@ const contract = {
 
 type Input = z.output<typeof contract.input>;
 
-const answer = (restore: Restore, into: 'copy' | 'in-place', staged: boolean): z.input<typeof contract.output> => ({
+const answer = (
+  restore: Restore,
+  { into, staged, route }: { into: 'copy' | 'in-place'; staged: boolean; route: StepRoute },
+): z.input<typeof contract.output> => ({
   restoreId: restore.id,
   into,
   approval: restore.approval,
   dryRun: restore.dryRun,
   staged,
+  large: route === 'task',
   backupId: restore.backupId,
   takenAt: restore.takenAt.toISOString(),
   asOf: restore.asOf?.toISOString() ?? null,
@@ -70,8 +80,9 @@ const reopen = async (world: World, input: Input): Promise<z.input<typeof contra
     throw new StepFailure('InvalidStepInput', 'restoreId is missing; action swap needs the id of a staged copy');
   if (input.dryRun)
     throw new StepFailure('InvalidStepInput', 'dryRun with action swap: the copy is compared already, read its report');
-  const { restores } = world.registry;
-  await restores.require({ id: input.restoreId, tenantId: input.tenantId });
+  const { archive } = world;
+  const { restores, backups } = world.registry;
+  const copy = await restores.require({ id: input.restoreId, tenantId: input.tenantId });
   const approval = needsApproval({ into: 'in-place', dryRun: false, approval: input.approval });
   const restore = await restores.reopen({
     id: input.restoreId,
@@ -79,7 +90,10 @@ const reopen = async (world: World, input: Input): Promise<z.input<typeof contra
     approval,
     dryRun: false,
   });
-  return answer(restore, 'in-place', true);
+  const backup = await backups.get(copy.backupId);
+  const manifest = await archive.manifest(input.tenantId, backup?.archiveId ?? copy.backupId, backup?.manifestSha256);
+  const { through: route = restoreRoute(manifest, restore.tables) } = input;
+  return answer(restore, { into: 'in-place', staged: true, route });
 };
 
 /** Rows kept for an undo whose time is over. */
@@ -162,7 +176,8 @@ const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.
     reason: input.reason,
     requestedBy: input.requestedBy,
   });
-  return answer(restore, into, false);
+  const { through: route = restoreRoute(manifest, restore.tables) } = input;
+  return answer(restore, { into, staged: false, route });
 };
 
 /**

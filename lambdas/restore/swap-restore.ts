@@ -2,9 +2,9 @@ import { z } from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import { swapRestore } from '../../adapters/restore/swap.ts';
+import { inTenantDatabase, leaseSeconds } from '../../adapters/restore/tenant-database.ts';
 import { undoUntilOf } from '../../domain/restore.ts';
 import { step } from '../step.ts';
-import { inTenantDatabase, leaseSeconds } from './tenant-database.ts';
 
 const contract = {
   input: z.object({ operation: z.string(), tenantId: z.string(), restoreId: z.string() }),

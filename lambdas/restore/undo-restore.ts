@@ -2,12 +2,12 @@ import { z } from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
+import { inTenantDatabase, leaseSeconds } from '../../adapters/restore/tenant-database.ts';
 import { undoRestore } from '../../adapters/restore/undo.ts';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
-import { inTenantDatabase, leaseSeconds } from './tenant-database.ts';
 
 const contract = {
   input: z.object({

@@ -8,12 +8,14 @@ import {
   didYouMean,
   expandTables,
   needsApproval,
+  restoreRoute,
   type SealedBackup,
   undoUntilOf,
 } from '../../domain/restore.ts';
 import { differingLines, driftWarnings, tableDrift } from '../../domain/restore-drift.ts';
 import type { ColumnDrift } from '../../domain/restore-report.ts';
 import type { Column, ForeignKey, Scope, TenantTable } from '../../domain/scope.ts';
+import { largestLambdaStep } from '../../domain/step-route.ts';
 
 const now = new Date('2026-11-23T12:00:00Z');
 
@@ -392,4 +394,39 @@ test('what was replaced is kept for seven days', () => {
 test('a suggestion is made only for a near name', () => {
   expect(didYouMean('usres', ['users', 'streams'])).toBe(' (did you mean users?)');
   expect(didYouMean('zebra', ['users', 'streams'])).toBe('');
+});
+
+describe('where the long steps of a restore run', () => {
+  const member = (root: string, bytes: number) => ({
+    table: root,
+    root,
+    columns: ['tenant_id'],
+    rows: 1,
+    digest: '0',
+    algorithm: 'record-v1' as const,
+    dumpId: 1,
+    object: 'archive.tar',
+    offset: 0,
+    length: 0,
+    sha256: '0'.repeat(64),
+    bytes,
+  });
+
+  test('is decided by the bytes of the asked tables alone, gone through twice', () => {
+    const bytes = fc.integer({ min: 0, max: largestLambdaStep });
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom('public.users', 'public.messages'), bytes)), (found) => {
+        const members = found.map(([root, size]) => member(root, size));
+        const asked = found.filter(([root]) => root === 'public.users').reduce((sum, [, size]) => sum + size, 0);
+        const fits = 2 * asked <= largestLambdaStep;
+        expect(restoreRoute({ members }, ['public.users'])).toBe(fits ? 'lambda' : 'task');
+      }),
+    );
+  });
+
+  test('has a sharp boundary: one byte more is a task', () => {
+    const half = largestLambdaStep / 2;
+    expect(restoreRoute({ members: [member('public.users', half)] }, ['public.users'])).toBe('lambda');
+    expect(restoreRoute({ members: [member('public.users', half + 1)] }, ['public.users'])).toBe('task');
+  });
 });

@@ -1,5 +1,5 @@
 import { DescribeTasksCommand, ECSClient, ListTasksCommand, StopTaskCommand } from '@aws-sdk/client-ecs';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { tasksCluster } from '../../domain/deployment.ts';
 import { startTestCloud, type TestCloud, until } from '../cloud.ts';
 
@@ -21,6 +21,33 @@ const tasks = async (desiredStatus: 'RUNNING' | 'STOPPED' = 'STOPPED') => {
   const { taskArns = [] } = await ecs.send(new ListTasksCommand({ cluster: tasksCluster, desiredStatus }));
   if (taskArns.length === 0) return [];
   return (await ecs.send(new DescribeTasksCommand({ cluster: tasksCluster, tasks: taskArns }))).tasks ?? [];
+};
+
+/** Steps that ran as tasks since the call, with their exit codes, in order. */
+const followTasks = async (): Promise<() => Promise<string[]>> => {
+  const before = new Set((await tasks()).map(({ taskArn }) => taskArn));
+  return async () =>
+    (await tasks())
+      .filter(({ taskArn }) => !before.has(taskArn))
+      .toSorted((a, b) => a.createdAt!.getTime() - b.createdAt!.getTime())
+      .map(({ group, containers }) => `${group!.replace(/^family:tenantry-|-task$/g, '')} ${containers![0]!.exitCode}`);
+};
+
+const namesOf = async (tenantId: string): Promise<string[]> => {
+  const pool = await laptop.admin('pool');
+  const { rows } = await pool.query<{ name: string }>(
+    'SELECT full_name AS name FROM users WHERE tenant_id = $1 ORDER BY 1',
+    [tenantId],
+  );
+  await pool.end();
+  return rows.map(({ name }) => name);
+};
+
+const renameUsers = async (): Promise<void> => {
+  const pool = await laptop.admin('pool');
+  await pool.query("SELECT set_config('app.tenant_id', 'acme', false)");
+  await pool.query("UPDATE users SET full_name = 'damaged ' || id WHERE tenant_id = 'acme'");
+  await pool.end();
 };
 
 const records = async () => {
@@ -79,4 +106,116 @@ test('a backup whose task fails for good says why, in the words of the step', as
     await admin.query('ALTER ROLE tenantry_backup BYPASSRLS');
     await admin.end();
   }
+});
+
+describe('the archive of a tenant that is too large for a Lambda', () => {
+  let whole: string[];
+  beforeAll(async () => {
+    whole = await namesOf('acme');
+    const { status, cause } = await laptop.run('back-up-tenant', { tenantId: 'acme' });
+    if (status !== 'SUCCEEDED') throw new Error(cause);
+  });
+
+  test('is put back in place by container tasks, and that is told and undone as ever', async () => {
+    await renameUsers();
+    const damaged = await namesOf('acme');
+    const ran = await followTasks();
+    const restored = await laptop.run('restore-tenant', {
+      tenantId: 'acme',
+      into: 'in-place',
+      approval: 'given',
+      through: 'task',
+    });
+    expect(restored, restored.cause).toMatchObject({ status: 'SUCCEEDED' });
+    const { restoreId, tables } = JSON.parse(restored.output!) as {
+      restoreId: string;
+      tables: { table: string; changed: number }[];
+    };
+    expect(tables.find(({ table }) => table === 'public.users')).toMatchObject({ changed: whole.length });
+    expect(await namesOf('acme')).toEqual(whole);
+    // The safety backup is of today's rows, which are few.
+    expect(await ran()).toEqual(['stage-restore 0', 'compare-restore 0', 'swap-restore 0']);
+    const undone = await laptop.run('restore-tenant', { tenantId: 'acme', restoreId, action: 'undo' });
+    expect(undone, undone.cause).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await namesOf('acme')).toEqual(damaged);
+  });
+
+  test('is laid beside the tenant by one operation and swapped in by another', async () => {
+    const copied = await laptop.run('restore-tenant', { tenantId: 'acme', into: 'copy', through: 'task' });
+    expect(copied, copied.cause).toMatchObject({ status: 'SUCCEEDED' });
+    const { restoreId } = JSON.parse(copied.output!) as { restoreId: string };
+    const ran = await followTasks();
+    const swapped = await laptop.run('restore-tenant', {
+      tenantId: 'acme',
+      restoreId,
+      action: 'swap',
+      approval: 'given',
+      through: 'task',
+    });
+    expect(swapped, swapped.cause).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await namesOf('acme')).toEqual(whole);
+    expect(await ran()).toEqual(['compare-restore 0', 'swap-restore 0']);
+  });
+
+  test('is loaded anew where the task that loads it was lost, by two tasks that do not mix their rows', async () => {
+    const pool = await laptop.admin('pool');
+    const ran = await followTasks();
+    // What a task has to wait for as soon as it stages.
+    await pool.query(`CREATE FUNCTION wait_for_test() RETURNS event_trigger LANGUAGE plpgsql AS
+      'BEGIN PERFORM pg_advisory_xact_lock(4711); END';
+      CREATE EVENT TRIGGER wait_for_test ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS') EXECUTE FUNCTION wait_for_test()`);
+    try {
+      await pool.query('SELECT pg_advisory_lock(4711)');
+      const executionArn = await laptop.start('restore-tenant', { tenantId: 'acme', into: 'copy', through: 'task' });
+      const [lost] = await until('the task stages', async () => {
+        const { rowCount } = await pool.query(
+          `SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = 4711 AND NOT granted`,
+        );
+        const found = await tasks('RUNNING');
+        return rowCount && found.length > 0 ? found : undefined;
+      });
+      await ecs.send(new StopTaskCommand({ cluster: tasksCluster, task: lost!.taskArn!, reason: 'its host is gone' }));
+      await pool.query('SELECT pg_advisory_unlock(4711)');
+      const { status, cause } = await laptop.ended(executionArn);
+      expect(status, cause).toBe('SUCCEEDED');
+      const [first, ...rest] = await ran();
+      expect(first).toMatch(/^stage-restore (?!0)/);
+      expect(rest).toEqual(['stage-restore 0', 'compare-restore 0']);
+    } finally {
+      await pool.query('DROP EVENT TRIGGER wait_for_test; DROP FUNCTION wait_for_test');
+      await pool.end();
+    }
+  });
+
+  test('that does not fit is refused in the words of the step, and nothing of it is left', async () => {
+    const pool = await laptop.admin('pool');
+    const staged = async () =>
+      (await pool.query(`SELECT nspname FROM pg_namespace WHERE nspname LIKE 'tn\\_stage%' ORDER BY 1`)).rows;
+    const before = await staged();
+    await pool.query(`ALTER TABLE users ADD CONSTRAINT short CHECK (full_name LIKE 'damaged %') NOT VALID`);
+    try {
+      await renameUsers();
+      const refused = await laptop.run('restore-tenant', {
+        tenantId: 'acme',
+        into: 'in-place',
+        approval: 'given',
+        through: 'task',
+      });
+      expect([refused.status, refused.cause]).toEqual(['FAILED', expect.stringMatching(/^SwapRestore: .*short/)]);
+      expect(new Set((await namesOf('acme')).map((name) => name.split(' ')[0]))).toEqual(new Set(['damaged']));
+      expect(await staged()).toEqual(before);
+    } finally {
+      await pool.query('ALTER TABLE users DROP CONSTRAINT short');
+      await pool.end();
+    }
+  });
+
+  test('becomes a new tenant', async () => {
+    const ran = await followTasks();
+    const cloned = await laptop.run('clone-tenant', { tenantId: 'acme', newTenantId: 'acme-copy', through: 'task' });
+    expect(cloned, cloned.cause).toMatchObject({ status: 'SUCCEEDED' });
+    expect(JSON.parse(cloned.output!)).toMatchObject({ outcome: 'cloned', rows: expect.any(Number) });
+    expect(await namesOf('acme-copy')).toEqual(whole);
+    expect(await ran()).toEqual(['stage-restore 0', 'load-clone 0']);
+  });
 });

@@ -3,7 +3,6 @@ import type { World } from '../../../adapters/world.ts';
 import { type StepName, steps, workflows } from '../../../domain/workflows.ts';
 import { handler as loadClone } from '../../../lambdas/clone/load-clone.ts';
 import { handler as planClone } from '../../../lambdas/clone/plan-clone.ts';
-import { handler as stageClone } from '../../../lambdas/clone/stage-clone.ts';
 import { handler as prepareDatabase } from '../../../lambdas/placement/prepare-database.ts';
 import { handler as claimTenant } from '../../../lambdas/provision/claim-tenant.ts';
 import { handler as placeTenant } from '../../../lambdas/provision/place-tenant.ts';
@@ -81,7 +80,7 @@ test('a clone is prepared by provision and loaded by restore, and staging belong
   expect([...roles]).toEqual(['restore']);
   await prepareDatabase.run({ operation, tenantId: 'acme-copy' }, world);
   const input = { ...about(operation, restoreId, 'acme-copy'), sourceTenantId: 'acme' };
-  await stageClone.run(input, world);
+  await stageRestore.run(input, world);
   const master = await bench.connect('migrate');
   const { rows } = await master.query(
     `SELECT DISTINCT pg_get_userbyid(c.relowner) AS owner FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
