@@ -78,6 +78,19 @@ const defaultNetworkPolicy = (object: KubeObject): void => {
   }
 };
 
+/** An item without a default takes its maximum, one without a default request its default or minimum. */
+const defaultLimitRange = (object: KubeObject): void => {
+  type Amounts = Record<string, string>;
+  const { limits = [] } = object.spec as {
+    limits?: { type: string; default?: Amounts; defaultRequest?: Amounts; min?: Amounts; max?: Amounts }[];
+  };
+  for (const item of limits.filter(({ type }) => type === 'Container')) {
+    const { min, max } = item;
+    if (max) item.default = { ...max, ...item.default };
+    if (item.default ?? min) item.defaultRequest = { ...min, ...item.default, ...item.defaultRequest };
+  }
+};
+
 type Filler = (object: KubeObject, before: KubeObject | undefined, objects: ClusterObjects) => void;
 
 const fillers: Readonly<Record<string, Filler>> = {
@@ -96,6 +109,7 @@ const fillers: Readonly<Record<string, Filler>> = {
   HorizontalPodAutoscaler: defaultAutoscaler,
   PersistentVolumeClaim: defaultClaim,
   NetworkPolicy: defaultNetworkPolicy,
+  LimitRange: defaultLimitRange,
   PriorityClass: (object) => {
     object.preemptionPolicy ??= 'PreemptLowerPriority';
   },

@@ -1,62 +1,5 @@
 import { badRequest, StatusError } from '../status.ts';
-
-/** How a field of a message is read. `map` and `bytesMap` are entries of string keys. */
-type Reader = 'string' | 'number' | 'boolean' | 'strings' | 'map' | 'bytesMap' | Message | { readonly many: Message };
-
-interface Message {
-  readonly [field: number]: readonly [name: string, reader: Reader];
-}
-
-const ownerReference: Message = {
-  1: ['kind', 'string'],
-  3: ['name', 'string'],
-  4: ['uid', 'string'],
-  5: ['apiVersion', 'string'],
-  6: ['controller', 'boolean'],
-  7: ['blockOwnerDeletion', 'boolean'],
-};
-
-const metadata: Message = {
-  1: ['name', 'string'],
-  2: ['generateName', 'string'],
-  3: ['namespace', 'string'],
-  5: ['uid', 'string'],
-  6: ['resourceVersion', 'string'],
-  7: ['generation', 'number'],
-  11: ['labels', 'map'],
-  12: ['annotations', 'map'],
-  13: ['ownerReferences', { many: ownerReference }],
-  14: ['finalizers', 'strings'],
-};
-
-/** Field numbers: k8s.io/api core/v1/generated.proto, k8s.io/apimachinery meta/v1/generated.proto. */
-const messages: Readonly<Record<string, Message>> = {
-  Namespace: {
-    1: ['metadata', metadata],
-    2: ['spec', { 1: ['finalizers', 'strings'] }],
-    3: ['status', { 1: ['phase', 'string'] }],
-  },
-  Secret: {
-    1: ['metadata', metadata],
-    2: ['data', 'bytesMap'],
-    3: ['type', 'string'],
-    4: ['stringData', 'map'],
-    5: ['immutable', 'boolean'],
-  },
-  ConfigMap: {
-    1: ['metadata', metadata],
-    2: ['data', 'map'],
-    3: ['binaryData', 'bytesMap'],
-    4: ['immutable', 'boolean'],
-  },
-  DeleteOptions: {
-    1: ['gracePeriodSeconds', 'number'],
-    2: ['preconditions', { 1: ['uid', 'string'], 2: ['resourceVersion', 'string'] }],
-    3: ['orphanDependents', 'boolean'],
-    4: ['propagationPolicy', 'string'],
-    5: ['dryRun', 'strings'],
-  },
-};
+import { type Message, messages } from './protobuf-messages.ts';
 
 interface Field {
   readonly number: number;
@@ -111,13 +54,39 @@ const readEntry = (bytes: Buffer, encoding: 'utf8' | 'base64'): [string, string]
   return [key, text];
 };
 
-const readMessage = (bytes: Buffer, message: Message): Record<string, unknown> => {
+/** A Quantity is a message with its text as field 1. */
+const readQuantity = (bytes: Buffer): [string, string] => {
+  let key = '';
+  let text = '';
+  for (const { number, value } of readFields(bytes)) {
+    if (!Buffer.isBuffer(value)) continue;
+    if (number === 1) key = value.toString();
+    else for (const field of readFields(value)) text = field.value.toString();
+  }
+  return [key, text];
+};
+
+const isUnset = (value: bigint | Buffer): boolean => (Buffer.isBuffer(value) ? value.length === 0 : value === 0n);
+
+const unread = (number: number, parent: string): StatusError =>
+  new StatusError(
+    415,
+    'UnsupportedMediaType',
+    `the body of the request was in protobuf, whose field ${number} of ${parent} is not read here; send application/json`,
+  );
+
+/** Throws 415 for a field that is set and that no reader knows: to drop it would lose what the client wants. */
+const readMessage = (bytes: Buffer, message: Message, parent: string): Record<string, unknown> => {
   const object: Record<string, unknown> = {};
   for (const { number, value } of readFields(bytes)) {
     const [name, reader] = message[number] ?? [];
-    if (name === undefined || reader === undefined) continue;
+    if (name === undefined || reader === undefined) {
+      if (isUnset(value)) continue;
+      throw unread(number, parent);
+    }
     const earlier = object[name];
-    if (reader === 'number') object[name] = Number(value);
+    if (reader === 'ignored') continue;
+    if (reader === 'number') object[name] = Number(BigInt.asIntN(64, BigInt(value as bigint)));
     else if (reader === 'boolean') object[name] = value === 1n;
     else if (!Buffer.isBuffer(value)) throw badRequest(`the protobuf field ${name} has the wrong wire type`);
     else if (reader === 'string') {
@@ -127,9 +96,15 @@ const readMessage = (bytes: Buffer, message: Message): Record<string, unknown> =
     else if (reader === 'map' || reader === 'bytesMap') {
       const [key, text] = readEntry(value, reader === 'map' ? 'utf8' : 'base64');
       object[name] = { ...(earlier as object), [key]: text };
-    } else if ('many' in reader)
-      object[name] = [...((earlier as object[]) ?? []), readMessage(value, reader.many as Message)];
-    else object[name] = readMessage(value, reader);
+    } else if (reader === 'quantities') {
+      const [key, text] = readQuantity(value);
+      object[name] = { ...(earlier as object), [key]: text };
+    } else if ('many' in reader) {
+      object[name] = [
+        ...((earlier as object[]) ?? []),
+        readMessage(value, reader.many as Message, `${parent}.${name}`),
+      ];
+    } else object[name] = readMessage(value, reader, `${parent}.${name}`);
   }
   return object;
 };
@@ -140,8 +115,8 @@ const magic = 'k8s\0';
 export const isProtobuf = (bytes: Buffer): boolean => bytes.subarray(0, 4).toString('latin1') === magic;
 
 /**
- * The messages that Helm's typed client writes: Namespace, Secret, ConfigMap and DeleteOptions. Throws 415 for others, so
- * that the client can be told to send JSON.
+ * The messages that the typed clients of Helm and of kubectl's `create` and `auth` write. Throws 415 for others, so that the
+ * client can be told to send JSON.
  */
 export const decodeProtobuf = (bytes: Buffer): Record<string, unknown> => {
   let apiVersion = '';
@@ -164,5 +139,5 @@ export const decodeProtobuf = (bytes: Buffer): Record<string, unknown> => {
       `the body of the request was in protobuf, which is read here for ${Object.keys(messages).join(', ')} and not for ${kind}; send application/json`,
     );
   }
-  return { apiVersion, kind, ...readMessage(raw, message) };
+  return { apiVersion, kind, ...readMessage(raw, message, kind) };
 };

@@ -37,6 +37,8 @@ const withSpec = new Set([
   'Job',
   'CronJob',
   'NetworkPolicy',
+  'LimitRange',
+  'ResourceQuota',
   'HorizontalPodAutoscaler',
   'PersistentVolumeClaim',
 ]);
