@@ -1,0 +1,123 @@
+import {
+  CloudFormationClient,
+  CreateStackCommand,
+  type CreateStackCommandInput,
+  DescribeStackEventsCommand,
+  DescribeStacksCommand,
+  type Stack,
+  type StackEvent,
+} from '@aws-sdk/client-cloudformation';
+import { EKSClient, ListClustersCommand } from '@aws-sdk/client-eks';
+import { expect, onTestFinished, vi } from 'vitest';
+import type { ObjectStore } from '../../../local/ports.ts';
+import { type CloudFormationOptions, createCloudFormationService } from '../../../local/services/cloudformation.ts';
+import { createEksService } from '../../../local/services/eks.ts';
+import { createS3Service } from '../../../local/services/s3.ts';
+import { recordingPlane } from '../eks/laptop-eks.ts';
+import { accountId, region } from '../gateway/account.ts';
+import { openEndpoint, temporary } from '../gateway/endpoint.ts';
+
+export interface LaptopOptions extends Partial<Omit<CloudFormationOptions, 'eks' | 'objects'>> {
+  readonly clusterDelayMillis?: number;
+  /** Of an earlier life. */
+  readonly root?: string;
+}
+
+/** CloudFormation, EKS and S3 behind one gateway, and unmodified clients. `close` ends a life as a kill does. */
+export const openStacks = async (options: LaptopOptions = {}) => {
+  const { clusterDelayMillis = 20, root = await temporary('stacks'), ...more } = options;
+  const { plane, calls } = recordingPlane();
+  const place = { region, accountId };
+  const eks = createEksService({
+    ...place,
+    directory: `${root}/eks`,
+    controlPlanes: plane,
+    createDelayMillis: clusterDelayMillis,
+  });
+  const said: string[] = [];
+  let objects: ObjectStore | undefined;
+  const stacks = createCloudFormationService({
+    ...place,
+    directory: `${root}/cloudformation`,
+    eks,
+    objects: {
+      get: (...at) => objects!.get(...at),
+      put: (...at) => objects!.put(...at),
+      list: (...at) => objects!.list(...at),
+    },
+    resourceDelayMillis: 1,
+    log: (line) => said.push(line),
+    ...more,
+  });
+  const endpoint = await openEndpoint(({ credentials }) => {
+    const s3 = createS3Service({
+      ...place,
+      directory: `${root}/s3`,
+      credentials: { lookup: (id) => credentials.find(id) },
+    });
+    objects = s3.objects;
+    return [stacks, eks, s3];
+  });
+  eks.start();
+  stacks.start();
+  const close = (): Promise<void> => endpoint.gateway.close();
+  onTestFinished(async () => {
+    await close();
+    expect(said).toEqual([]);
+  });
+  const client = new CloudFormationClient(endpoint.config);
+  const clusters = new EKSClient(endpoint.config);
+  return { ...endpoint, root, client, clusters, eks, calls, close, objects: () => objects! };
+};
+
+export type LaptopStacks = Awaited<ReturnType<typeof openStacks>>;
+
+/** Asks for a stack with a template given as an object. Answers its id. */
+export const create = async (
+  { client }: LaptopStacks,
+  StackName: string,
+  template: object,
+  more: Partial<CreateStackCommandInput> = {},
+): Promise<string> => {
+  const { StackId } = await client.send(
+    new CreateStackCommand({
+      StackName,
+      TemplateBody: JSON.stringify(template),
+      Capabilities: ['CAPABILITY_IAM'],
+      ...more,
+    }),
+  );
+  return StackId!;
+};
+
+export const describe = async ({ client }: LaptopStacks, StackName: string): Promise<Stack> =>
+  (await client.send(new DescribeStacksCommand({ StackName }))).Stacks![0]!;
+
+/** The stack once it rests. */
+export const rested = (laptop: LaptopStacks, id: string): Promise<Stack> =>
+  vi.waitFor(
+    async () => {
+      const stack = await describe(laptop, id);
+      if (stack.StackStatus!.endsWith('_IN_PROGRESS')) throw new Error(`${stack.StackName} is ${stack.StackStatus}`);
+      return stack;
+    },
+    { timeout: 20_000, interval: 20 },
+  );
+
+/** Every event, oldest first. */
+export const eventsOf = async ({ client }: LaptopStacks, StackName: string): Promise<StackEvent[]> => {
+  const events: StackEvent[] = [];
+  let NextToken: string | undefined;
+  do {
+    const page = await client.send(new DescribeStackEventsCommand({ StackName, ...(NextToken ? { NextToken } : {}) }));
+    events.push(...page.StackEvents!);
+    NextToken = page.NextToken;
+  } while (NextToken !== undefined);
+  return events.reverse();
+};
+
+export const outputsOf = ({ Outputs = [] }: Stack): Record<string, string> =>
+  Object.fromEntries(Outputs.map(({ OutputKey, OutputValue }) => [OutputKey!, OutputValue!]));
+
+export const clustersOf = async ({ clusters }: LaptopStacks): Promise<string[]> =>
+  (await clusters.send(new ListClustersCommand({}))).clusters!;
