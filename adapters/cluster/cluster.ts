@@ -57,7 +57,7 @@ export interface Cluster {
   get(ref: ObjectRef): Promise<KubeObject | undefined>;
   /** Nothing where the cluster does not know the kind. */
   list(kind: KindOf, filter?: ListFilter): Promise<KubeObject[]>;
-  /** Asks for deletion, dependants first (`Foreground`); what is not there is left so. */
+  /** Asks for deletion; a workload is gone when its pods are (`Foreground`). What is not there is left so. */
   remove(ref: ObjectRef): Promise<void>;
   /** Whether the object is gone, looking again for at most `millis`. */
   waitGone(ref: ObjectRef, millis?: number): Promise<boolean>;
@@ -73,6 +73,16 @@ export interface Cluster {
 
 const pauseMillis = 250;
 const pageSize = 500;
+
+/** Kinds whose deletion waits for what they own: a Deployment that is gone must not have pods that still write. */
+const ownsPods: ReadonlySet<string> = new Set([
+  'Deployment',
+  'StatefulSet',
+  'DaemonSet',
+  'ReplicaSet',
+  'Job',
+  'CronJob',
+]);
 
 interface Page {
   readonly items?: readonly Omit<KubeObject, 'apiVersion' | 'kind'>[];
@@ -120,12 +130,16 @@ export const openClusterWith = (
 
   const apply = async (objects: readonly KubeObject[], how: ApplyOptions = {}): Promise<KubeObject[]> => {
     const applied = new Map<KubeObject, KubeObject>();
-    for (const group of inOrder(objects))
-      await Promise.all(
+    for (const group of inOrder(objects)) {
+      const results = await Promise.allSettled(
         group.map(async (object) => {
           applied.set(object, await applyOne(object, how));
         }),
       );
+      // Only now: no request of ours is under way any more when the caller hears of the first that failed.
+      const failed = results.find(({ status }) => status === 'rejected');
+      if (failed?.status === 'rejected') throw failed.reason;
+    }
     return objects.map((object) => applied.get(object)!);
   };
 
@@ -174,7 +188,11 @@ export const openClusterWith = (
     const answer = await transport.send({
       method: 'DELETE',
       path: pathOf(resource, ref),
-      body: { kind: 'DeleteOptions', apiVersion: 'v1', propagationPolicy: 'Foreground' },
+      body: {
+        kind: 'DeleteOptions',
+        apiVersion: 'v1',
+        propagationPolicy: ownsPods.has(ref.kind) ? 'Foreground' : 'Background',
+      },
     });
     // 409: a namespace that is already on its way out.
     if (answer.status !== 409) found(`remove ${ref.kind} ${ref.name}`, answer);

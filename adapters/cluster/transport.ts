@@ -75,7 +75,11 @@ export const pauseBefore = (
   return Math.min(5_000, 100 * 2 ** (next - 1)) * (0.5 + random() / 2);
 };
 
-const worthRepeating = (status: number): boolean => status === 429 || (status >= 500 && status !== 501);
+/** An unknown field is a 500 to the API server: its apply wraps what the merge library says (structuredmerge.go, `Apply`). */
+const isMisfit = (body: unknown): boolean => messageOf(body).startsWith('failed to create typed ');
+
+const worthRepeating = ({ status, body }: ApiAnswer): boolean =>
+  status === 429 || (status >= 500 && status !== 501 && !isMisfit(body));
 
 /**
  * HTTPS to one cluster, by the platform alone: kept connections, the cluster's own CA, a bearer token that is signed anew
@@ -144,7 +148,7 @@ export const openTransport = (options: TransportOptions): Transport => {
     for (let next = 1; ; next += 1) {
       const answer = await attempt(sent);
       const failed = 'failed' in answer;
-      if (!failed && !worthRepeating(answer.status)) return answer;
+      if (!failed && !worthRepeating(answer)) return answer;
       const pause = pauseBefore(next, failed ? undefined : answer.retryAfter);
       if (performance.now() + pause > end)
         throw failed
