@@ -1,5 +1,10 @@
-import { expect, test } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, onTestFinished, test } from 'vitest';
 import { createTokens, eksToken } from '../../../adapters/cluster/token.ts';
+import { openCredentialStore } from '../../../local/gateway/credentials.ts';
+import { verifyEksToken } from '../../../local/kubernetes/token.ts';
 
 const credentials = async () => ({ accessKeyId: 'AKIAEXAMPLE', secretAccessKey: 'secret', sessionToken: 'session' });
 const options = { cluster: 'shared', region: 'eu-central-1', credentials };
@@ -35,6 +40,32 @@ test('on the laptop the token names the STS of the laptop', async () => {
   const url = urlOf(await eksToken({ ...options, stsEndpoint: 'http://127.0.0.1:4566' }));
   expect(url.origin).toBe('http://127.0.0.1:4566');
   expect(url.searchParams.get('X-Amz-SignedHeaders')).toBe('host;x-k8s-aws-id');
+});
+
+test('the verifier of the laptop, which checks what EKS checks, takes the token for its cluster and for no other', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'tenantry-token-'));
+  onTestFinished(() => rmSync(directory, { recursive: true }));
+  const accountId = '000000000000';
+  const store = openCredentialStore({
+    file: join(directory, 'credentials.json'),
+    accountId,
+    accessKeyId: 'AKIATESTTESTTESTTEST',
+    secretAccessKey: 'test-secret',
+  });
+  const session = store.mint(`arn:aws:sts::${accountId}:assumed-role/steps/deploy`, 900);
+  const now = new Date();
+  const token = await eksToken({ ...options, credentials: async () => session, now: () => now });
+  const context = { credentials: store, accountId };
+  expect(verifyEksToken(token, { ...context, cluster: 'shared', now })).toMatchObject({
+    principalArn: `arn:aws:iam::${accountId}:role/steps`,
+  });
+  expect(verifyEksToken(token, { ...context, cluster: 'other', now })).toMatchObject({
+    refusal: expect.stringContaining('not for the cluster other'),
+  });
+  const aged = (minutes: number) =>
+    verifyEksToken(token, { ...context, cluster: 'shared', now: new Date(now.getTime() + minutes * 60_000) });
+  expect(aged(14)).toHaveProperty('principalArn');
+  expect(aged(16)).toHaveProperty('refusal');
 });
 
 test('one token serves for ten minutes, and a refused one not a moment longer', async () => {
