@@ -41,7 +41,7 @@ const handler = (entry: string, timeout: number, reach: readonly Reach[], extra:
 export const steps = {
   ClaimTenant: handler('provision/claim-tenant', 30, ['registry']),
   PlaceTenant: handler('provision/place-tenant', 30, ['registry']),
-  ActivateTenant: handler('provision/activate-tenant', 30, ['registry']),
+  ActivateTenant: handler('provision/activate-tenant', 60, ['registry', 'clusters']),
   ReleaseTenant: handler('provision/release-tenant', 30, ['registry']),
   PrepareDatabase: handler('placement/prepare-database', 60, ['registry', 'database:provision']),
   CreateServer: handler('placement/create-server', 60, ['registry', 'servers', 'tenant-secrets']),
@@ -108,14 +108,25 @@ export const steps = {
   StartCopy: handler('migrate/start-copy', 300, ['registry', 'database:migrate', 'database:replicate']),
   AwaitCopy: handler('migrate/await-copy', 60, ['registry', 'database:migrate', 'database:replicate']),
   PrepareWayBack: handler('migrate/prepare-way-back', 60, ['registry', 'database:migrate', 'database:replicate']),
-  CutOver: handler('migrate/cut-over', 840, ['registry', 'database:migrate', 'database:replicate'], { memory: 1024 }),
+  CutOver: handler('migrate/cut-over', 840, ['registry', 'database:migrate', 'database:replicate', 'clusters'], {
+    memory: 1024,
+  }),
   VerifyCopy: handler('migrate/verify-copy', 840, ['registry', 'database:migrate', 'database:replicate'], {
     memory: 1024,
   }),
   StartWayBack: handler('migrate/start-way-back', 60, ['registry', 'database:migrate', 'database:replicate']),
-  MoveBack: handler('migrate/move-back', 300, ['registry', 'database:migrate', 'database:replicate'], { memory: 1024 }),
+  MoveBack: handler('migrate/move-back', 300, ['registry', 'database:migrate', 'database:replicate', 'clusters'], {
+    memory: 1024,
+  }),
   FinishMigration: handler('migrate/finish-migration', 840, ['registry', 'database:migrate', 'database:replicate']),
   AbandonMigration: handler('migrate/abandon-migration', 840, ['registry', 'database:migrate', 'database:replicate']),
+  SwitchPlacement: handler('migrate/switch-placement', 60, [
+    'registry',
+    'database:migrate',
+    'database:replicate',
+    'clusters',
+  ]),
+  RouteTenant: handler('migrate/route-tenant', 60, ['registry', 'clusters']),
   EndMigration: handler('migrate/end-migration', 30, ['registry']),
   OpenOffboarding: handler('deprovision/open-offboarding', 30, ['registry']),
   VerifyGone: handler('deprovision/verify-gone', 60, ['registry', 'database:provision', 'servers']),
@@ -128,8 +139,23 @@ export type StepName = keyof typeof steps;
 /** Machine -> its Task states that are handlers. `state-machines/<machine>.asl.json` has a `${<State>Arn}` hole for each. */
 export const workflows = {
   'provision-tenant': ['ClaimTenant', 'PlaceTenant', 'ActivateTenant', 'ReleaseTenant'],
-  'prepare-placement': ['CreateServer', 'AwaitServer', 'PrepareServer', 'CreateDatabase', 'PrepareDatabase'],
-  'release-placement': ['ReleaseDatabase', 'DropDatabase', 'DeleteServer', 'AwaitServerGone'],
+  'prepare-placement': [
+    'CreateServer',
+    'AwaitServer',
+    'PrepareServer',
+    'CreateDatabase',
+    'PrepareDatabase',
+    'DeployWorkload',
+    'AwaitWorkload',
+  ],
+  'release-placement': [
+    'RemoveWorkload',
+    'AwaitWorkloadGone',
+    'ReleaseDatabase',
+    'DropDatabase',
+    'DeleteServer',
+    'AwaitServerGone',
+  ],
   'back-up-tenant': ['OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup'],
   'back-up-fleet': ['ListDueTenants', 'OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup', 'SummariseBackups'],
   'restore-tenant': [
@@ -172,6 +198,8 @@ export const workflows = {
     'StartWayBack',
     'VerifyCopy',
     'MoveBack',
+    'SwitchPlacement',
+    'RouteTenant',
     'FinishMigration',
     'AbandonMigration',
     'EndMigration',
@@ -245,6 +273,7 @@ export const functions = {
     'machines:start',
     'database:migrate',
     'database:replicate',
+    'clusters',
   ]),
   SetUp: handler('set-up', 300, ['registry', 'database:migrate', 'archive:read']),
 } as const satisfies Record<string, Handler>;

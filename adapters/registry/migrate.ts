@@ -10,6 +10,7 @@ import { migration009 } from './migrations/009-clones.ts';
 import { migration010 } from './migrations/010-clusters.ts';
 import { migration011 } from './migrations/011-answers.ts';
 import { migration012 } from './migrations/012-plan-changes.ts';
+import { migration013 } from './migrations/013-tier-moves.ts';
 
 export interface Migration {
   readonly name: string;
@@ -29,6 +30,7 @@ export const migrations: readonly Migration[] = [
   migration010,
   migration011,
   migration012,
+  migration013,
 ];
 
 /**

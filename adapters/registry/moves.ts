@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { StepFailure } from '../../domain/errors.ts';
 import type { Finding, MoveEstimate } from '../../domain/move.ts';
-import type { Isolation } from '../../domain/placement.ts';
+import type { Isolation, Tier } from '../../domain/placement.ts';
 import type { Sql } from '../postgres/sql.ts';
 import type { Placement } from './placements.ts';
 
@@ -13,6 +13,10 @@ export type MoveStage = 'planned' | 'copying' | 'switched' | 'returned' | 'finis
 
 /** One end of a move as people read it. */
 export interface MoveEnd {
+  /** Not in records of releases that had no tiers. */
+  readonly tier?: Tier;
+  /** Of the own app; null for tier `shared`, and before a new one is reserved. */
+  readonly cluster?: string | null;
   readonly isolation: Isolation;
   readonly cell: string;
   readonly server: string | null;
@@ -28,7 +32,8 @@ export interface MoveRecord {
   readonly targetPlacement: string | null;
   readonly source: MoveEnd;
   readonly target: MoveEnd;
-  readonly mode: 'live' | 'freeze';
+  /** `switch`: only the app goes elsewhere. */
+  readonly mode: 'live' | 'freeze' | 'switch';
   readonly phase: MoveStage;
   readonly dryRun: boolean;
   readonly preflight: readonly Finding[];
@@ -89,16 +94,24 @@ export const moveIdOf = (operation: string): string =>
   `m-${createHash('sha256').update(`${operation}/move`).digest('hex').slice(0, 12)}`;
 
 export const endOf = (placement: Placement): MoveEnd => ({
+  tier: placement.tier,
+  cluster: placement.cluster?.id ?? null,
   isolation: placement.isolation,
   cell: placement.cell.id,
   server: placement.server?.id ?? null,
   database: placement.database,
 });
 
-/** `pooled in eu-1`, `database t_acme on eu-1`, `server tenantry-acme-3f2a1b`: an end as a sentence has it. */
-export const describeEnd = ({ isolation, cell, server, database }: MoveEnd): string => {
+const describeRows = ({ isolation, cell, server, database }: MoveEnd): string => {
   if (isolation === 'pooled') return `pooled in ${cell}`;
   return isolation === 'database' ? `database ${database ?? '(new)'} on ${server}` : `server ${server ?? '(new)'}`;
+};
+
+/** `pooled in eu-1`, `database t_acme on eu-1, app in namespace of eu-1-shared`, `server ..., app in cluster tenantry-acme-3f2a1b`. */
+export const describeEnd = (end: MoveEnd): string => {
+  const { tier = 'shared', cluster } = end;
+  if (tier === 'shared') return describeRows(end);
+  return `${describeRows(end)}, app in ${tier === 'namespace' ? 'a namespace of' : 'cluster'} ${cluster ?? '(new)'}`;
 };
 
 const columns = `id, tenant_id AS "tenantId", operation_id AS "operationId", source_placement AS "sourcePlacement",

@@ -58,7 +58,8 @@ export const handler = step('AbandonMigration', contract, async (input, world, s
   if (move.phase === 'switched' || move.phase === 'returned')
     return { switched: true, flipped: true, moveId: move.id, targetPlacementId: null };
   const { fence } = await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
-  // A move that is only planned has touched no database yet: its place may not even be there.
-  const switched = move.phase === 'planned' ? false : await undoCopy(world, move, fence, signal);
+  // A move that is only planned has touched no database yet: its place may not even be there. One whose rows stay never does.
+  const untouched = move.phase === 'planned' || move.mode === 'switch';
+  const switched = untouched ? false : await undoCopy(world, move, fence, signal);
   return { switched, flipped: false, moveId: move.id, targetPlacementId: switched ? null : move.targetPlacement };
 });

@@ -8,6 +8,7 @@ import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { step } from '../step.ts';
 import { type Ends, leaseSeconds, moveStep, openEnds } from './move-step.ts';
+import { prepareRoute } from './route-tenant.ts';
 
 const contract = {
   input: z.object({
@@ -62,8 +63,11 @@ export const flipTo = (
 export const handler = step('CutOver', contract, async (input, world, signal) => {
   const ends = await openEnds(world, input);
   const { record, move, source, target, targetPlacement } = ends;
-  const flip = (): Promise<void> =>
-    flipTo(world, ends, { operation: input.operation, placementId: targetPlacement.id, phase: 'switched' });
+  const route = await prepareRoute(world, record, 'out');
+  const flip = async (): Promise<void> => {
+    await flipTo(world, ends, { operation: input.operation, placementId: targetPlacement.id, phase: 'switched' });
+    await route.tryNow();
+  };
   // Where it fails the comparison goes on all the same: StartWayBack does it again.
   const startWay = (): Promise<void> => startWayBack({ source, target, move }).catch(() => undefined);
   const held = input.startsWayBack && record.mode === 'live' ? startWay : undefined;

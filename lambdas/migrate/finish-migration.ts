@@ -11,13 +11,14 @@ const contract = {
 };
 
 /**
- * Ends the flow between the two places, both ways, and deletes the rows at the one that was left. A repeat changes nothing.
+ * Ends the flow between the two places, both ways, and deletes the rows at the one that was left; rows that stayed are left
+ * alone. A repeat changes nothing.
  * Throws CopyDiffers, before anything is removed, where the copy was never compared and is not the tenant's rows.
  */
 export const handler = step('FinishMigration', contract, async (input, world, signal) => {
   const ends = await openEnds(world, input);
   const { record, move, source, target, targetPlacement } = ends;
   if (needsComparison(record)) await requireExactCopy(world, ends, signal);
-  await finishMove({ source, target, move, signal });
+  if (record.mode !== 'switch') await finishMove({ source, target, move, signal });
   return { leftPlacementId: record.phase === 'returned' ? targetPlacement.id : record.sourcePlacement };
 });

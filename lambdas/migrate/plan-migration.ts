@@ -5,8 +5,8 @@ import { preflight } from '../../adapters/replication/preflight.ts';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { moveRequest } from '../../domain/events.ts';
-import { type Finding, moveMode } from '../../domain/move.ts';
-import { isolations } from '../../domain/placement.ts';
+import { estimateMove, type Finding, moveMode } from '../../domain/move.ts';
+import { isolations, tiers } from '../../domain/placement.ts';
 import { type StepRoute, stepRoute, stepRoutes } from '../../domain/step-route.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { step } from '../step.ts';
@@ -27,7 +27,8 @@ const contract = {
   output: z.object({
     moveId: z.string(),
     dryRun: z.boolean(),
-    mode: z.enum(['live', 'freeze']),
+    mode: z.enum(['live', 'freeze', 'switch']),
+    tier: z.enum(tiers),
     isolation: z.enum(isolations),
     placementId: z.string().nullable(),
     sourcePlacementId: z.string(),
@@ -54,6 +55,7 @@ const answer = (move: MoveRecord, { through = routeOf(move) }: Input): Output =>
   moveId: move.id,
   dryRun: move.dryRun,
   mode: move.mode,
+  tier: move.target.tier ?? 'shared',
   isolation: move.target.isolation,
   placementId: move.targetPlacement,
   sourcePlacementId: move.sourcePlacement,
@@ -68,7 +70,7 @@ const explain = (findings: readonly Finding[]): string =>
   findings.map(({ check, detail, fix }) => `${check}: ${detail}${fix ? ` (fix: ${fix})` : ''}`).join('; ');
 
 /** Refuses what cannot be moved as asked, with every finding and its fix. */
-export const refuseUnfit = (tenant: string, mode: 'live' | 'freeze', findings: readonly Finding[]): void => {
+export const refuseUnfit = (tenant: string, mode: MoveRecord['mode'], findings: readonly Finding[]): void => {
   const possible = moveMode(findings);
   if (possible === 'live' || possible === mode) return;
   const broken = findings.filter(({ ok, blocks }) => !ok && (mode === 'live' || blocks === 'both'));
@@ -101,6 +103,7 @@ const requestOf = (input: Input, plan: string, region: string | null, source: Pl
   operation: input.operation,
   plan,
   region: region ?? source.cell.region,
+  tier: input.tier ?? source.tier,
   isolation: input.isolation ?? source.isolation,
   cell: input.cell,
   server: input.server,
@@ -116,8 +119,8 @@ const requestOf = (input: Input, plan: string, region: string | null, source: Pl
 const plan = async (world: World, input: Input): Promise<MoveRecord> => {
   const { registry } = world;
   const { tenantId: id, operation, dryRun = false, mode = 'live', windowSeconds = defaultWindowSeconds } = input;
-  if (!input.isolation && !input.cell && !input.server)
-    throw new StepFailure('InvalidStepInput', 'isolation is missing; say where to: isolation, cell or server');
+  if (!input.tier && !input.isolation && !input.cell && !input.server)
+    throw new StepFailure('InvalidStepInput', 'isolation is missing; say where to: tier, isolation, cell or server');
   const tenant = await registry.tenants.require(id);
   if (tenant.status !== 'active' && tenant.status !== 'suspended')
     throw new StepFailure(
@@ -127,7 +130,10 @@ const plan = async (world: World, input: Input): Promise<MoveRecord> => {
   const source = await registry.placements.require(id);
   const request = requestOf(input, tenant.plan, tenant.region, source);
   const choice = await registry.placements.choose(request);
-  const { findings, estimate } = await preflight({ source: await sideOf(world, source), tenantId: id });
+  // Rows that stay need nothing looked at.
+  const { findings, estimate } = choice.rowsStay
+    ? { findings: [], estimate: estimateMove([]) }
+    : await preflight({ source: await sideOf(world, source), tenantId: id });
   if (!dryRun) refuseUnfit(id, mode, findings);
   const open = await registry.moves.openOf(id);
   if (open && open.operationId !== operation)
@@ -136,6 +142,8 @@ const plan = async (world: World, input: Input): Promise<MoveRecord> => {
       `tenant ${id} has an open move ${open.id} (${open.phase}); finish it or move back first`,
     );
   const target: MoveEnd = {
+    tier: choice.tier,
+    cluster: choice.cluster ?? null,
     isolation: choice.isolation,
     cell: choice.cell,
     server: choice.server ?? null,
@@ -151,7 +159,7 @@ const plan = async (world: World, input: Input): Promise<MoveRecord> => {
       targetPlacement: reserved?.id ?? null,
       source: endOf(source),
       target: reserved ? endOf(reserved) : target,
-      mode,
+      mode: choice.rowsStay ? 'switch' : mode,
       preflight: findings,
       estimate,
       windowSeconds,

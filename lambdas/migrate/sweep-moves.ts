@@ -7,6 +7,7 @@ import type { World } from '../../adapters/world.ts';
 import { operationName } from '../../domain/operation.ts';
 import { worldOfProcess } from '../step.ts';
 import { sideAt } from './move-step.ts';
+import { routeByRecord } from './route-tenant.ts';
 
 const logger = new Logger({ serviceName: 'tenantry' });
 
@@ -85,6 +86,15 @@ const report = ({ removed, retained, unreachable }: Cleaned): string[] => {
   return lagging.map(({ name }) => name);
 };
 
+/** A route that could not be switched when its tenant moved. */
+const routeAgain = async (world: World, move: MoveRecord): Promise<void> => {
+  try {
+    await routeByRecord(world, move);
+  } catch (error) {
+    logger.warn('route could not be switched', { move: move.id, error: String(error) });
+  }
+};
+
 /**
  * Looks after moves that nobody works on: those whose window is over are finished, those whose operation ended before the switch
  * are given up, and what moves that are over have left in any database is removed, its retained log reported.
@@ -94,6 +104,7 @@ export const sweep = async (world: World): Promise<Swept> => {
   const started: string[] = [];
   for (const move of open) {
     const action = await clearingOf(world, move);
+    if (!action) await routeAgain(world, move);
     const name = action && (await startClearing(world, move, action));
     if (name) started.push(name);
   }

@@ -16,6 +16,7 @@ export const handler = step('DeleteServer', contract, async (input, world) => {
   await world.registry.leases.hold({ tenantId, holder, seconds: serverLeaseSeconds });
   const placement = await world.registry.placements.get(tenantId, placementId);
   if (placement?.isolation !== 'server') return { server: null };
+  if ((await world.registry.placements.sharedParts(placement)).rows) return { server: null };
   await world.servers.remove({ instance: placement.server!.id, tenantId });
   return { server: placement.server!.id };
 });

@@ -18,6 +18,7 @@ export const handler = step('DropDatabase', contract, async (input, world) => {
   await world.registry.leases.hold({ tenantId, holder, seconds: 330 });
   const placement = await world.registry.placements.get(tenantId, placementId);
   if (!placement?.server) return { database: null };
+  if ((await world.registry.placements.sharedParts(placement)).rows) return { database: null };
   if (placement.isolation === 'database') {
     const master = await world.databases.connect({ ...rowsAt(placement), database: 'postgres' }, 'migrate');
     try {

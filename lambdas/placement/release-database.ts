@@ -10,7 +10,12 @@ import { placementStep } from './placement-step.ts';
 const contract = {
   input: z.object(placementStep),
   /** The isolation tells the machine what else there is to take down. */
-  output: z.object({ rows: z.int().nonnegative(), isolation: z.enum(isolations) }),
+  output: z.object({
+    rows: z.int().nonnegative(),
+    isolation: z.enum(isolations),
+    /** Another place of the tenant uses them: database and server stay as well. */
+    rowsStay: z.boolean(),
+  }),
 };
 
 /** Copies and undo schemas of the tenant's restores hold its rows too; they belong to the login that restores. */
@@ -27,7 +32,7 @@ const dropRestores = async (world: World, tenantId: string, place: DatabasePlace
 
 /**
  * Deletes every row of the tenant in its pool. When time runs out it has stopped between two batches, and the machine's retry
- * goes on from there. A tenant without a place, or without a row in it, is done already; a database of its own is dropped whole
+ * goes on from there. Rows that another place of the tenant uses stay. A tenant without a place, or without a row in it, is done already; a database of its own is dropped whole
  * by the step that follows.
  */
 export const handler = step('ReleaseDatabase', contract, async (input, world, signal) => {
@@ -35,13 +40,14 @@ export const handler = step('ReleaseDatabase', contract, async (input, world, si
   // As long as the step may run: a lease that ran out would let another operation in between two batches.
   const { fence } = await world.registry.leases.hold({ tenantId, holder, seconds: 330 });
   const placement = await world.registry.placements.get(tenantId, placementId);
-  if (!placement) return { rows: 0, isolation: 'pooled' as const };
+  if (!placement) return { rows: 0, isolation: 'pooled' as const, rowsStay: false };
   const { isolation, cell } = placement;
-  if (isolation !== 'pooled') return { rows: 0, isolation };
+  const { rows: rowsStay } = await world.registry.placements.sharedParts(placement);
+  if (rowsStay || isolation !== 'pooled') return { rows: 0, isolation, rowsStay };
   await dropRestores(world, tenantId, cell);
   const client = await world.databases.connect(cell, 'provision');
   try {
-    return { rows: await releaseTenant(client, { tenantId, fence, signal }), isolation };
+    return { rows: await releaseTenant(client, { tenantId, fence, signal }), isolation, rowsStay };
   } finally {
     await client.end();
   }

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { switchRoute } from '../../adapters/cluster/route.ts';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import type { Tenant } from '../../adapters/registry/tenants.ts';
@@ -23,7 +24,7 @@ const describe = async ({ placements, routes }: RegistryParts, { id, plan }: Ten
 };
 
 /** Commit point of a signup: routes, status, operation and lease change in one transaction. A repeat answers the same. */
-export const handler = step('ActivateTenant', contract, ({ operation, tenantId }, world) => {
+export const handler = step('ActivateTenant', contract, async ({ operation, tenantId }, world) => {
   const activate = async (registry: RegistryParts) => {
     const { leases, routes, tenants, operations } = registry;
     await leases.hold({ tenantId, holder: operation, seconds: 60 });
@@ -36,6 +37,9 @@ export const handler = step('ActivateTenant', contract, ({ operation, tenantId }
     await leases.release({ tenantId, holder: operation });
     return answer;
   };
+  const place = await world.registry.placements.get(tenantId);
+  // Before the commit point: what cannot be reached is not announced.
+  if (place?.placedBy === operation) await switchRoute(world, { to: place });
   // A repeat must not fail: the machine would take the placement of a live tenant down.
   return commitOnce(world.registry, operation, () => world.registry.transaction(activate));
 });
