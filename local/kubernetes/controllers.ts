@@ -1,12 +1,20 @@
 import { type ApiConnection, openApiClient } from './api-client.ts';
+import { autoscalers } from './controllers/autoscalers.ts';
+import { claims } from './controllers/claims.ts';
 import { openCluster } from './controllers/cluster.ts';
 import { deployments } from './controllers/deployments.ts';
+import { disruptionBudgets } from './controllers/disruption-budgets.ts';
+import { endpoints } from './controllers/endpoints.ts';
 import { garbage } from './controllers/garbage.ts';
+import { jobs } from './controllers/jobs.ts';
 import { loadBalancers } from './controllers/load-balancers.ts';
 import { namespaceContent } from './controllers/namespace-content.ts';
 import { namespaces } from './controllers/namespaces.ts';
+import { ensureNode } from './controllers/node.ts';
+import { quotas } from './controllers/quotas.ts';
 import { replicaSets } from './controllers/replica-sets.ts';
 import { feedHosts } from './controllers/routes.ts';
+import { statefulSets } from './controllers/stateful-sets.ts';
 import type { FedHostTable } from './hosts.ts';
 import { startKubelet } from './pod-runtime/kubelet.ts';
 import type { PodRuntime } from './pod-runtime.ts';
@@ -40,12 +48,20 @@ export const startControllers = async (
   const ending = new AbortController();
   await Promise.all(cluster.watched.map((resource) => resource.start(ending.signal)));
   await cluster.events.start();
+  await ensureNode(client);
   const queues = [
     namespaceContent(cluster, connection.certificateAuthority),
     namespaces(cluster),
     ...garbage(cluster),
     deployments(cluster),
     replicaSets(cluster),
+    statefulSets(cluster),
+    jobs(cluster),
+    autoscalers(cluster),
+    disruptionBudgets(cluster),
+    quotas(cluster),
+    claims(cluster),
+    endpoints(cluster),
     ...loadBalancers(cluster),
   ];
   const feed = hosts?.feed();

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto';
 import { ApiError } from '../api-client.ts';
 import type { Cluster } from './cluster.ts';
 import { kinds } from './kinds.ts';
+import { nodeName } from './node.ts';
 import {
   type Condition,
   controllerOf,
@@ -23,9 +24,6 @@ import {
   type ReplicaSet,
   readySince,
 } from './workloads.ts';
-
-/** The one node of a laptop. */
-export const nodeName = 'laptop';
 
 /** Kubernetes' alphabet of generated names: no vowels, nothing that looks like another. */
 const letters = 'bcdfghjklmnpqrstvwxz2456789';
