@@ -6,6 +6,7 @@ import { doctorCommand } from './commands/doctor.ts';
 import { drillCommand } from './commands/drill.ts';
 import { eventCommand } from './commands/event.ts';
 import { execCommand } from './commands/exec.ts';
+import { kubeconfigCommand } from './commands/kubeconfig.ts';
 import { migrateCommand } from './commands/migrate.ts';
 import { placeCommand } from './commands/place.ts';
 import { restoreCommand } from './commands/restore.ts';
@@ -49,6 +50,7 @@ for (const command of [
   execCommand(),
   eventCommand(),
   schemaCommand(),
+  kubeconfigCommand(),
 ])
   program.addCommand(command);
 

@@ -126,7 +126,8 @@ export const save = async (request: Save): Promise<Written> => {
   const unknown = applied ? [] : checkUnknownFields(kind, object, schema, options.validation);
   fillDefaults(object, before, objects);
   const warnings = [...unknown, ...admit({ objects, kind, object, before, subresource })];
-  checkRules(kind, object, before);
+  // What a subresource may change is less than the rules forbid, but a binding gives a pod its node.
+  checkRules(kind, object, subresource === undefined ? before : undefined);
   if (!applied) {
     object.metadata.managedFields = trackUpdate(before, object, {
       manager: options.manager,
