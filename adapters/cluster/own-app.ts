@@ -84,7 +84,7 @@ export const ownAppSpec = async (
     network: {
       // A tenant's own network has database subnets of its own, beside the shared ones that it may still have rows in.
       databaseCidrs: [...ownApps.databaseCidrs, ...listOf(outputs.DatabaseCidrs)],
-      ingress: { cidrs: tenantId === null ? ownApps.ingressCidrs : listOf(outputs.LoadBalancerCidrs) },
+      ingress: { cidrs: tenantId === null ? ownApps.ingressCidrs : listOf(outputs.VpcCidr) },
     },
     monitoring,
     environment: ownApps.environment,

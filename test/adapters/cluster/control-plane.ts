@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { type Cluster, openClusterWith } from '../../../adapters/cluster/cluster.ts';
 import { type ControlPlanes, startControlPlanes } from '../../../local/kubernetes/control-planes.ts';
 import { startControllers } from '../../../local/kubernetes/controllers.ts';
+import type { FedHostTable } from '../../../local/kubernetes/hosts.ts';
 import { createPodRuntime } from '../../../local/kubernetes/pod-runtime.ts';
 
 export interface TestClusters {
@@ -11,7 +12,10 @@ export interface TestClusters {
   /** A cluster of that name with an administrator's rights, made when it is first asked for. */
   cluster(name: string): Cluster;
   /** Runs controllers and kubelet in a cluster; `images` name the program of each image. */
-  control(name: string, images?: ReadonlyMap<string, string>): Promise<{ close(): Promise<void> }>;
+  control(
+    name: string,
+    options?: { readonly images?: ReadonlyMap<string, string>; readonly hosts?: FedHostTable },
+  ): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -35,7 +39,7 @@ export const startTestClusters = async (): Promise<TestClusters> => {
       opened.set(name, cluster);
       return cluster;
     },
-    control: async (name, images = new Map()) => {
+    control: async (name, { images = new Map(), hosts } = {}) => {
       const log = (): void => undefined;
       const controllers = await startControllers(
         {
@@ -43,10 +47,9 @@ export const startTestClusters = async (): Promise<TestClusters> => {
           token: planes.adminToken(name),
           certificateAuthority: planes.certificateAuthority,
         },
-        { runtime: createPodRuntime({ images: () => images, log }), log },
+        { runtime: createPodRuntime({ images: () => images, log }), log, ...(hosts && { hosts }) },
       );
       closing.push(controllers.close);
-      return controllers;
     },
     stop: async () => {
       await Promise.all(closing.map((close) => close()));
