@@ -94,10 +94,13 @@ export const createRecorder = (client: ApiClient, log: (line: string) => void): 
       }
     }
     space.set(key, { name: await create(namespace, about, event), count: 1 });
-    const [oldest] = space;
-    if (space.size <= mostEvents || !oldest) return;
-    space.delete(oldest[0]);
-    await client.request('DELETE', pathOf(kinds.events, { namespace, name: oldest[1].name }));
+    for (const [oldest, { name }] of space) {
+      if (space.size <= mostEvents) return;
+      space.delete(oldest);
+      await client.request('DELETE', pathOf(kinds.events, { namespace, name })).catch((error: unknown) => {
+        if (!isApiError(error, 404)) throw error;
+      });
+    }
   };
 
   return {

@@ -30,7 +30,7 @@ export interface RunningContainer {
 /** Pauses in milliseconds, doubled each time. A container that ran for `healthy` begins again with the first. */
 const pauses = {
   restart: { first: 200, longest: 30_000, healthy: 10_000 },
-  pull: { first: 1_000, longest: 30_000 },
+  pull: { first: 500, longest: 30_000 },
   configure: { first: 250, longest: 5_000 },
 } as const;
 

@@ -1,6 +1,7 @@
 import { isApiError } from '../api-client.ts';
 import type { Cluster } from '../controllers/cluster.ts';
 import { kinds, pathOf } from '../controllers/kinds.ts';
+import { nodeName } from '../controllers/node.ts';
 import { keyOf, splitKey } from '../controllers/objects.ts';
 import { createQueue } from '../controllers/queue.ts';
 import { isFinished, isTerminating, type Pod } from '../controllers/workloads.ts';
@@ -43,7 +44,7 @@ export const startKubelet = (
   cluster: Cluster,
   { runtime, startDelayMillis }: { runtime: PodRuntime; startDelayMillis: number },
 ): Kubelet => {
-  const { pods, events, log } = cluster;
+  const { client, pods, events, log } = cluster;
   /** By uid: a pod of the same name may come while the old one ends. */
   const running = new Map<string, { pod: RunningPod; grace: number; key: string }>();
   const ending = new Map<string, Promise<void>>();
@@ -86,6 +87,14 @@ export const startKubelet = (
     if (!ending.has(uid) && !pod.metadata.finalizers?.length) await pods.remove(pod, { graceSeconds: 0 });
   };
 
+  /** The scheduler's part, for pods that no controller of ours has made. */
+  const bind = async ({ metadata }: Pod): Promise<void> => {
+    const { namespace = '', name } = metadata;
+    const target = { apiVersion: 'v1', kind: 'Node', name: nodeName };
+    const body = { apiVersion: 'v1', kind: 'Binding', metadata: { name, namespace }, target };
+    await client.request('POST', pathOf(kinds.pods, { namespace, name, subresource: 'binding' }), { body });
+  };
+
   const reconcile = async (key: string): Promise<undefined> => {
     const { namespace, name } = splitKey(key);
     const pod = pods.get(namespace, name);
@@ -96,6 +105,11 @@ export const startKubelet = (
     const { uid } = pod.metadata;
     if (!running.has(uid)) {
       if (isFinished(pod) || ending.has(uid)) return;
+      // Its watch event brings it back with a node.
+      if (pod.spec.nodeName === undefined) {
+        await bind(pod);
+        return;
+      }
       start(pod);
     }
     const status = running.get(uid)?.pod.status();

@@ -1,8 +1,8 @@
 /**
  * Loaded before the program of a pod: a process must not outlive the laptop's cloud, also when that was killed and the program does
- * not listen for the end of its parent. One that does has as long for its own end as a container runtime would wait.
+ * not listen for the end of its parent. One that does has two seconds to end by itself.
  */
-const patience = 5_000;
+const patience = 2_000;
 
 process.once('disconnect', () => setTimeout(() => process.exit(143), patience).unref());
 
