@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { explainIssues } from './explain.ts';
 import { isolations, tiers } from './placement.ts';
-import { newTenantId, profile, tenantId } from './tenant.ts';
+import { customDomain, newTenantId, planId, profile, tenantId } from './tenant.ts';
 import type { WorkflowName } from './workflows.ts';
 
 /** Detail of every request: who asked, and the id under which a repeat is known. Without one the bus event's id counts. */
@@ -96,6 +96,22 @@ export const moveRequest = {
   reason: z.string().max(1_000).optional(),
 };
 
+/** What a tenant shall be from now on, as an event, an API call and a hand-written execution input all give it. */
+export const planChangeRequest = {
+  plan: planId,
+  users: profile.users,
+  compliance: profile.compliance,
+  /** null takes the domain away. */
+  customDomain: customDomain.nullish(),
+  /** What the placement rules and the plan give, unless told. */
+  tier: profile.tier,
+  isolation: profile.isolation,
+  force: profile.force,
+  /** Of the move, where there is one. */
+  windowSeconds: moveRequest.windowSeconds,
+  reason: profile.reason,
+};
+
 /** Requests by detail type (source `tenantry.saas`): what they must say and which workflow answers. */
 export const requests = {
   TenantSignedUp: {
@@ -128,6 +144,11 @@ export const requests = {
     verb: 'migrate',
     detail: z.object({ ...request, tenantId, ...moveRequest }),
   },
+  TenantPlanChanged: {
+    workflow: 'change-plan',
+    verb: 'change-plan',
+    detail: z.object({ ...request, tenantId, ...planChangeRequest }),
+  },
   TenantOffboarded: {
     workflow: 'deprovision-tenant',
     verb: 'deprovision',
@@ -138,12 +159,7 @@ export const requests = {
 export type RequestType = keyof typeof requests;
 
 /** Known names that no workflow answers in this release; refused with that reason, not as unknown. */
-export const laterRequests: readonly string[] = [
-  'TenantPlanChanged',
-  'TenantSuspended',
-  'TenantResumed',
-  'ReleasePublished',
-];
+export const laterRequests: readonly string[] = ['TenantSuspended', 'TenantResumed', 'ReleasePublished'];
 
 const result = { tenantId: z.string(), operation: z.string() };
 const succeeded = z.object({ ...result, outcome: z.string() });
@@ -193,6 +209,18 @@ export const results = {
   TenantMovedBack: succeeded.extend({ moveId: z.string(), from: z.string(), to: z.string(), stallMs: z.number() }),
   TenantMoveFinished: succeeded.extend({ moveId: z.string() }),
   TenantMigrationFailed: failed,
+  /** `superseded`: a later change of the tenant's plan took its place before its turn came. */
+  TenantPlanChangeCompleted: z.object({
+    ...result,
+    outcome: z.enum(['succeeded', 'superseded']),
+    plan: z.string(),
+    tier: z.string().nullable(),
+    isolation: z.string().nullable(),
+    /** Its tier or isolation became another one: the tenant was moved. */
+    moved: z.boolean(),
+    supersededBy: z.string().optional(),
+  }),
+  TenantPlanChangeFailed: failed,
   TenantDeprovisioned: succeeded,
   TenantDeprovisioningFailed: failed,
   FleetBackedUp: z.object({ operation: z.string(), tenants: z.int(), sealed: z.int(), failed: z.int() }),

@@ -30,6 +30,7 @@ export const failureEvents: Readonly<Partial<Record<WorkflowName, keyof typeof r
   'clone-tenant': 'TenantCloneFailed',
   'recover-point-in-time': 'TenantRecoveryFailed',
   'migrate-tenant': 'TenantMigrationFailed',
+  'change-plan': 'TenantPlanChangeFailed',
   'deprovision-tenant': 'TenantDeprovisioningFailed',
 };
 
@@ -43,6 +44,7 @@ export const ownEnds: readonly string[] = [
   'CloneFailed',
   'RecoveryFailed',
   'MigrationFailed',
+  'PlanChangeFailed',
   'DeprovisioningFailed',
 ];
 

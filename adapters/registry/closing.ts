@@ -3,6 +3,7 @@ import { describeEnd, type ExecutionEnd, ownEnds } from '../../domain/execution-
 import type { Operation } from '../../domain/operation.ts';
 import { settleOffboarding, settleProvisioning } from './endings.ts';
 import type { OperationFailure } from './operations.ts';
+import { settlePlanChange } from './plan-state.ts';
 import type { Registry, RegistryParts } from './registry.ts';
 
 type Failure = OperationFailure & { readonly operation: string };
@@ -45,6 +46,7 @@ const settle = async (parts: RegistryParts, failure: Failure): Promise<void> => 
     await settleProvisioning(parts, kind === 'clone-tenant' ? await ofNewTenant(parts, failure) : failure, !touched);
   }
   if (kind === 'deprovision-tenant') await settleOffboarding(parts, failure);
+  if (kind === 'change-plan') await settlePlanChange(parts, failure);
   await failRestores(parts, failure);
   for (const backup of await backups.ofOperation(operation)) await backups.fail(backup.id, reason);
   await leases.releaseAll(operation);

@@ -10,6 +10,7 @@ import { type Leases, openLeases } from './leases.ts';
 import { type Moves, openMoves } from './moves.ts';
 import { type Operations, openOperations } from './operations.ts';
 import { openPlacements, type Placements } from './placements.ts';
+import { openPlanChanges, type PlanChanges } from './plan-changes.ts';
 import { openRecoveries, type Recoveries } from './recoveries.ts';
 import { openRestores, type Restores } from './restores.ts';
 import { openRetention, type RetentionRecords } from './retention.ts';
@@ -34,6 +35,7 @@ export interface RegistryParts {
   readonly restores: Restores;
   readonly recoveries: Recoveries;
   readonly moves: Moves;
+  readonly planChanges: PlanChanges;
   readonly routes: Routes;
   readonly audit: Audit;
   readonly events: Events;
@@ -64,6 +66,7 @@ const parts = (sql: Sql): RegistryParts => ({
   restores: openRestores(sql),
   recoveries: openRecoveries(sql),
   moves: openMoves(sql),
+  planChanges: openPlanChanges(sql),
   routes: openRoutes(sql),
   audit: openAudit(sql),
   events: openEvents(sql),

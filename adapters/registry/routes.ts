@@ -15,6 +15,8 @@ export interface Routes {
   turn(tenantId: string, state: Route['state']): Promise<void>;
   of(tenantId: string): Promise<Route[]>;
   remove(tenantId: string): Promise<void>;
+  /** Forgets one host of the tenant. */
+  drop(tenantId: string, host: string): Promise<void>;
   /** URL pattern of tenants, `{tenant}` is the id: kept by set-up, `http://{tenant}.localhost` until then. */
   pattern(): Promise<string>;
   setPattern(pattern: string): Promise<void>;
@@ -40,6 +42,9 @@ export const openRoutes = (sql: Sql): Routes => ({
     ),
   remove: async (tenantId) => {
     await sql.query('DELETE FROM routes WHERE tenant_id = $1', [tenantId]);
+  },
+  drop: async (tenantId, host) => {
+    await sql.query('DELETE FROM routes WHERE tenant_id = $1 AND host = $2', [tenantId, host]);
   },
   pattern: async () => {
     const [row] = await sql.query<{ value: string }>(`SELECT value FROM settings WHERE name = 'tenant-url'`);

@@ -70,6 +70,10 @@ export interface Tenants {
   /** Changes the status; a repeat by the same operation answers the same. Throws TenantNotReady unless it is one of `from`. */
   move(id: string, change: Move): Promise<Tenant>;
   place(id: string, tier: Tier, isolation: Isolation): Promise<void>;
+  /** What the tenant has bought and told. Throws TenantExists for a domain of another tenant. */
+  changePlan(id: string, change: Pick<Tenant, 'plan' | 'users' | 'compliance' | 'customDomain'>): Promise<void>;
+  /** The tenant that has this domain. */
+  ownerOf(customDomain: string): Promise<string | undefined>;
   /**
    * Status `deprovisioned`: the row stays as the tombstone that reserves the slug. What people told about themselves is
    * gone from it and from the recorded operations, requests and events of the tenant.
@@ -98,8 +102,16 @@ const told = [
   ['operations', 'input'],
   ['requests', 'detail'],
   ['events', 'detail'],
+  ['plan_changes', 'wish'],
 ] as const;
 const profileKeys = ['name', 'adminEmail', 'adminName', 'customDomain', 'requestedBy'];
+
+const foreignDomain =
+  (domain: string | null | undefined) =>
+  (error: unknown): never => {
+    if (sqlState(error) !== '23505') throw error;
+    throw new StepFailure('TenantExists', `customDomain ${domain} belongs to another tenant`, { cause: error });
+  };
 
 export const openTenants = (sql: Sql): Tenants => {
   const get = async (id: string): Promise<Tenant | undefined> =>
@@ -125,12 +137,7 @@ export const openTenants = (sql: Sql): Tenants => {
           claim.users,
           claim.compliance,
         ])
-        .catch((error: unknown) => {
-          if (sqlState(error) !== '23505') throw error;
-          throw new StepFailure('TenantExists', `customDomain ${claim.customDomain} belongs to another tenant`, {
-            cause: error,
-          });
-        });
+        .catch(foreignDomain(claim.customDomain));
       if (tenant) return tenant;
       const other = await get(claim.id);
       const until = other?.reservedUntil ? ` and its name is reserved until ${other.reservedUntil.toISOString()}` : '';
@@ -175,6 +182,16 @@ export const openTenants = (sql: Sql): Tenants => {
         isolation,
       ]);
     },
+    changePlan: async (id, { plan, users, compliance, customDomain }) => {
+      await sql
+        .query(
+          'UPDATE tenants SET plan = $2, users = $3, compliance = $4, custom_domain = $5, updated_at = now() WHERE id = $1',
+          [id, plan, users, compliance, customDomain],
+        )
+        .catch(foreignDomain(customDomain));
+    },
+    ownerOf: async (customDomain) =>
+      (await sql.query<{ id: string }>('SELECT id FROM tenants WHERE custom_domain = $1', [customDomain]))[0]?.id,
     erase: async (id, reservedUntil) => {
       await sql.query(
         `UPDATE tenants SET status = 'deprovisioned', name = NULL, admin_email = NULL, admin_name = NULL,

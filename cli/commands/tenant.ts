@@ -4,6 +4,7 @@ import { confirm } from '../confirm.ts';
 import { connectedCloud, localUrl } from '../connection.ts';
 import { globals, run, wholeNumber } from '../options.ts';
 import { instant, print, printRecord } from '../print.ts';
+import { parseDuration } from '../times.ts';
 import { addPlacementOptions } from './place.ts';
 
 interface TenantRow {
@@ -35,6 +36,29 @@ interface TenantRecord extends TenantRow {
     readonly rows: number;
   } | null;
 }
+
+interface PlanStateRow {
+  readonly plan: string;
+  readonly tier: string;
+  readonly isolation: string;
+}
+
+interface PlanChangeRow {
+  readonly operationId: string;
+  readonly status: string;
+  readonly wish: { readonly plan: string };
+  readonly previous: PlanStateRow | null;
+  readonly decision: (PlanStateRow & { readonly rule: string }) | null;
+  readonly supersededBy: string | null;
+  readonly createdAt: string;
+}
+
+interface ChangeOptions {
+  readonly customDomain?: string | false;
+  readonly window?: string;
+}
+
+const stateText = ({ plan, tier, isolation }: PlanStateRow): string => `${plan}, ${tier}, ${isolation}`;
 
 /** As the API answers it, with the URL at which this laptop serves it. */
 const read = async (id: string): Promise<TenantRecord> => {
@@ -114,6 +138,47 @@ export const tenantCommand = (): Command => {
     .action(async (tenantId: string, options: Record<string, unknown>, command: Command) => {
       const operation = await run(command, { method: 'POST', path: '/tenants', body: { tenantId, ...options } });
       if (operation?.status === 'succeeded') console.error(`${tenantId} is at ${(await read(tenantId)).url}`);
+    });
+
+  addPlacementOptions(tenant.command('change-plan <tenant>'))
+    .description('gives a tenant another plan, and moves it where that plan wants it')
+    .requiredOption('--plan <plan>', 'what it has bought')
+    .option('--custom-domain <domain>', 'a domain of its own')
+    .option('--no-custom-domain', 'takes its domain away')
+    .option('--window <duration>', 'how long a move can be taken back, such as 30m, 12h or 7d; 24h unless told')
+    .action(async (id: string, { window, ...options }: ChangeOptions, command: Command) => {
+      const body = {
+        ...options,
+        // Commander's word for --no-custom-domain.
+        customDomain: options.customDomain === false ? null : options.customDomain,
+        ...(window === undefined ? {} : { windowSeconds: parseDuration('--window', window) }),
+      };
+      const operation = await run(command, { method: 'POST', path: `/tenants/${encodeURIComponent(id)}/plan`, body });
+      if (operation?.status !== 'succeeded') return;
+      const { outcome, supersededBy } = operation.outcome as { outcome: string; supersededBy?: string };
+      const tenant = await read(id);
+      console.error(
+        outcome === 'superseded'
+          ? `nothing changed: ${supersededBy} took its place`
+          : `${id} has plan ${tenant.plan}, ${tenant.tier} tier, ${tenant.isolation}`,
+      );
+    });
+
+  tenant
+    .command('plan-changes <tenant>')
+    .description('changes of its plan, newest first')
+    .option('--limit <count>', 'page size', wholeNumber(1, 500), 50)
+    .action(async (id: string, options: { limit: number }, command: Command) => {
+      const path = `/tenants/${encodeURIComponent(id)}/plan-changes${query({ limit: options.limit })}`;
+      const page = await call<{ items: PlanChangeRow[] }>('GET', path);
+      print(globals(command).output, page, page.items, [
+        { title: 'operation', value: (row) => row.operationId },
+        { title: 'status', value: (row) => row.status },
+        { title: 'from', value: ({ previous }) => previous && stateText(previous) },
+        { title: 'to', value: ({ decision, wish }) => (decision ? stateText(decision) : wish.plan) },
+        { title: 'rule', value: ({ decision, supersededBy }) => decision?.rule ?? supersededBy },
+        { title: 'asked', value: (row) => instant(row.createdAt) },
+      ]);
     });
 
   tenant

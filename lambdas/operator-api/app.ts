@@ -13,6 +13,7 @@ import { eventRoutes } from './events.ts';
 import { moveRoutes } from './moves.ts';
 import { operationRoutes } from './operations.ts';
 import { placementRoutes } from './placements.ts';
+import { planRoutes } from './plans.ts';
 import { answerProblem, Problem, problemOf } from './problem.ts';
 import { recoveryRoutes } from './recoveries.ts';
 import { type ApiEnv, limit, page, queryOf } from './request.ts';
@@ -50,6 +51,7 @@ export const operatorApi = (world: () => World): Hono<ApiEnv> => {
     return context.json(page(items, filter.limit, ({ id }) => id));
   });
   app.route('/tenants', tenantRoutes);
+  app.route('/tenants/:id', planRoutes);
   app.route('/operations', operationRoutes);
   app.route('/restores', restoreRoutes);
   app.route('/clones', cloneRoutes);

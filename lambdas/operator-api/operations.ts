@@ -52,6 +52,7 @@ const verbs = {
   'clone-tenant': 'clone',
   'recover-point-in-time': 'recover',
   'migrate-tenant': 'migrate',
+  'change-plan': 'change-plan',
   'back-up-fleet': 'back-up-fleet',
   'drill-restores': 'drill',
   'expire-backups': 'expire',

@@ -17,6 +17,8 @@ const compensations: ReadonlySet<StepName> = new Set([
   'AbandonRestore',
   'AbandonOffboarding',
   'AbandonMigration',
+  'RevertPlanChange',
+  'AbandonPlanChange',
 ]);
 
 /** Steps on a database or server of the tenant's own: minutes of cells, so they are among the proofs. */

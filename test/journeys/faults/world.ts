@@ -37,6 +37,8 @@ const resultType = ({ kind, status, input }: OperationRow): string | undefined =
       if (failed) return 'TenantMigrationFailed';
       if (input.dryRun || input.action === 'abandon') return undefined;
       return { back: 'TenantMovedBack', finish: 'TenantMoveFinished' }[input.action ?? ''] ?? 'TenantMigrated';
+    case 'change-plan':
+      return failed ? 'TenantPlanChangeFailed' : 'TenantPlanChangeCompleted';
     case 'back-up-fleet':
       return 'FleetBackedUp';
     case 'drill-restores':

@@ -1,0 +1,47 @@
+import { z } from 'zod';
+import { commitOnce } from '../../adapters/registry/endings.ts';
+import type { RegistryParts } from '../../adapters/registry/registry.ts';
+import { step } from '../step.ts';
+
+const contract = {
+  input: z.object({ operation: z.string(), tenantId: z.string(), ending: z.enum(['completed', 'superseded']) }),
+  output: z.object({
+    tenantId: z.string(),
+    outcome: z.enum(['succeeded', 'superseded']),
+    plan: z.string(),
+    tier: z.string().nullable(),
+    isolation: z.string().nullable(),
+    moved: z.boolean(),
+    supersededBy: z.string().optional(),
+  }),
+};
+
+type Input = z.output<typeof contract.input>;
+type Output = z.output<typeof contract.output>;
+
+const settle = async (parts: RegistryParts, { operation, tenantId, ending }: Input): Promise<Output> => {
+  const { planChanges, tenants, operations, leases } = parts;
+  if (ending === 'completed') {
+    await leases.hold({ tenantId, holder: operation, seconds: 60 });
+    await planChanges.end(operation, 'completed');
+  }
+  const { decision, supersededBy } = await planChanges.require(operation);
+  const { plan, tier, isolation } = await tenants.require(tenantId);
+  const outcome: Output = {
+    tenantId,
+    outcome: ending === 'completed' ? 'succeeded' : 'superseded',
+    plan,
+    tier,
+    isolation,
+    moved: ending === 'completed' && decision?.moves === true,
+    ...(supersededBy === null ? {} : { supersededBy }),
+  };
+  await operations.succeed(operation, outcome);
+  await leases.release({ tenantId, holder: operation });
+  return outcome;
+};
+
+/** Commit point of the operation: record, operation and lease change in one transaction. A repeat answers the same. */
+export const handler = step('EndPlanChange', contract, (input, world) =>
+  commitOnce(world.registry, input.operation, () => world.registry.transaction((parts) => settle(parts, input))),
+);
