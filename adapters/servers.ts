@@ -26,6 +26,12 @@ export interface ServerSettings {
   readonly securityGroup: string;
 }
 
+/** Where an instance lies: names of a DB subnet group and a security group. */
+export interface ServerNetwork {
+  readonly subnetGroup: string;
+  readonly securityGroup: string;
+}
+
 /** `tenant` is whose server it is; an instance without that tag, or of another tenant, is never touched. */
 export type ServerTags = Readonly<Record<string, string>> & { readonly tenant: string };
 
@@ -43,7 +49,13 @@ export interface ServerState {
 
 export interface Servers {
   /** Asks for an instance; one that is there already, for the same tenant, is left as it is. Throws ServerRefused. */
-  create(server: { readonly instance: string; readonly master: Credentials; readonly tags: ServerTags }): Promise<void>;
+  create(server: {
+    readonly instance: string;
+    readonly master: Credentials;
+    readonly tags: ServerTags;
+    /** The shared network unless told: a tenant with a cluster of its own has database subnets there. */
+    readonly network?: ServerNetwork | undefined;
+  }): Promise<void>;
   describe(instance: string): Promise<ServerState | undefined>;
   /**
    * Asks for the deletion of a tenant's instance and its automated backups, protection taken off first. One that is not there,
@@ -116,11 +128,12 @@ export const openServers = (client: RDSClient, settings: ServerSettings): Server
   };
   return {
     describe,
-    create: ({ instance, master, tags }) =>
+    create: ({ instance, master, tags, network }) =>
       ask(instance, tags.tenant, () =>
         client.send(
           new CreateDBInstanceCommand({
             ...shape,
+            ...(network && { DBSubnetGroupName: network.subnetGroup, VpcSecurityGroupIds: [network.securityGroup] }),
             DBInstanceIdentifier: instance,
             Engine: 'postgres',
             EngineVersion: settings.engineVersion,

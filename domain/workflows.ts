@@ -9,9 +9,11 @@ export type Reach =
   | 'database:restore'
   | 'database:replicate'
   | 'database:migrate'
+  | 'database:scratch'
   | 'tenant-secrets'
   | 'servers'
   | 'clusters'
+  | 'stacks'
   | 'machines:start'
   | 'machines:operate'
   | 'bus'
@@ -56,6 +58,11 @@ export const steps = {
   AwaitServerGone: handler('placement/await-server-gone', 30, ['registry', 'servers', 'tenant-secrets']),
   CreateDatabase: handler('placement/create-database', 120, ['registry', 'database:migrate', 'tenant-secrets']),
   DropDatabase: handler('placement/drop-database', 300, ['registry', 'database:migrate', 'tenant-secrets']),
+  CreateStack: handler('placement/create-stack', 60, ['registry', 'stacks']),
+  AwaitStack: handler('placement/await-stack', 30, ['registry', 'stacks']),
+  DrainCluster: handler('placement/drain-cluster', 60, ['registry', 'stacks', 'clusters']),
+  DeleteStack: handler('placement/delete-stack', 60, ['registry', 'stacks']),
+  AwaitStackGone: handler('placement/await-stack-gone', 30, ['registry', 'stacks']),
   DeployWorkload: handler('placement/deploy-workload', 120, ['registry', 'clusters']),
   AwaitWorkload: handler('placement/await-workload', 30, ['registry', 'clusters']),
   RemoveWorkload: handler('placement/remove-workload', 60, ['registry', 'clusters']),
@@ -71,15 +78,10 @@ export const steps = {
   ListDueTenants: handler('backup/list-due-tenants', 120, ['registry', 'archive:write']),
   SummariseBackups: handler('backup/summarise-backups', 60, ['registry']),
   ChooseDrills: handler('drill/choose-drills', 120, ['registry', 'archive:write']),
-  DrillRestore: handler(
-    'drill/drill-restore',
-    840,
-    ['registry', 'archive:read', 'database:migrate', 'database:restore'],
-    {
-      memory: 1024,
-    },
-  ),
-  SummariseDrills: handler('drill/summarise-drills', 300, ['registry', 'archive:read', 'database:migrate']),
+  DrillRestore: handler('drill/drill-restore', 840, ['registry', 'archive:read', 'database:scratch'], {
+    memory: 1024,
+  }),
+  SummariseDrills: handler('drill/summarise-drills', 300, ['registry', 'archive:read', 'database:scratch']),
   ExpireBackups: handler('retention/expire-backups', 300, ['registry', 'archive:write']),
   SummariseExpiry: handler('retention/summarise-expiry', 60, ['registry']),
   PlanRestore: handler('restore/plan-restore', 60, ['registry', 'archive:read', 'database:restore']),
@@ -128,14 +130,14 @@ export const steps = {
   ]),
   RouteTenant: handler('migrate/route-tenant', 60, ['registry', 'clusters']),
   EndMigration: handler('migrate/end-migration', 30, ['registry']),
-  OpenPlanChange: handler('plan/open-plan-change', 30, ['registry']),
-  TakeTurn: handler('plan/take-turn', 30, ['registry']),
-  ApplyPlanChange: handler('plan/apply-plan-change', 30, ['registry']),
-  RevertPlanChange: handler('plan/revert-plan-change', 30, ['registry']),
-  EndPlanChange: handler('plan/end-plan-change', 30, ['registry']),
-  AbandonPlanChange: handler('plan/abandon-plan-change', 30, ['registry']),
   OpenOffboarding: handler('deprovision/open-offboarding', 30, ['registry']),
-  VerifyGone: handler('deprovision/verify-gone', 60, ['registry', 'database:provision', 'servers']),
+  VerifyGone: handler('deprovision/verify-gone', 60, [
+    'registry',
+    'database:provision',
+    'servers',
+    'stacks',
+    'clusters',
+  ]),
   EraseTenant: handler('deprovision/erase-tenant', 60, ['registry', 'archive:write']),
   AbandonOffboarding: handler('deprovision/abandon-offboarding', 30, ['registry']),
 } as const satisfies Record<string, Handler>;
@@ -146,6 +148,8 @@ export type StepName = keyof typeof steps;
 export const workflows = {
   'provision-tenant': ['ClaimTenant', 'PlaceTenant', 'ActivateTenant', 'ReleaseTenant'],
   'prepare-placement': [
+    'CreateStack',
+    'AwaitStack',
     'CreateServer',
     'AwaitServer',
     'PrepareServer',
@@ -161,6 +165,9 @@ export const workflows = {
     'DropDatabase',
     'DeleteServer',
     'AwaitServerGone',
+    'DrainCluster',
+    'DeleteStack',
+    'AwaitStackGone',
   ],
   'back-up-tenant': ['OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup'],
   'back-up-fleet': ['ListDueTenants', 'OpenBackup', 'DumpDatabase', 'SealBackup', 'AbandonBackup', 'SummariseBackups'],
@@ -210,14 +217,6 @@ export const workflows = {
     'AbandonMigration',
     'EndMigration',
   ],
-  'change-plan': [
-    'OpenPlanChange',
-    'TakeTurn',
-    'ApplyPlanChange',
-    'RevertPlanChange',
-    'EndPlanChange',
-    'AbandonPlanChange',
-  ],
   'deprovision-tenant': ['OpenOffboarding', 'VerifyGone', 'EraseTenant', 'AbandonOffboarding'],
 } as const satisfies Record<string, readonly StepName[]>;
 
@@ -236,6 +235,7 @@ export interface TaskHandler {
 /** Step -> its container task. `${<Step>TaskDefinition}` stands in the state `<Step>AsTask`. */
 export const tasks = {
   DumpDatabase: { seconds: 21_600, cpu: 2_048, memory: 4_096 },
+  DrillRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   StageRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   CompareRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   SwapRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
@@ -254,6 +254,7 @@ export const taskEntry = 'lambdas/task.ts';
 export const taskWorkflows = {
   'back-up-tenant': ['DumpDatabase'],
   'back-up-fleet': ['DumpDatabase'],
+  'drill-restores': ['DrillRestore'],
   'restore-tenant': ['StageRestore', 'CompareRestore', 'SwapRestore'],
   'clone-tenant': ['StageRestore', 'LoadClone'],
   'migrate-tenant': ['CutOver', 'VerifyCopy', 'FinishMigration'],
@@ -265,7 +266,6 @@ export const nestedWorkflows = {
   'restore-tenant': ['back-up-tenant'],
   'clone-tenant': ['prepare-placement', 'release-placement'],
   'migrate-tenant': ['prepare-placement', 'back-up-tenant', 'release-placement'],
-  'change-plan': ['migrate-tenant', 'prepare-placement'],
   'deprovision-tenant': ['back-up-tenant', 'release-placement'],
 } as const satisfies Partial<Record<WorkflowName, readonly WorkflowName[]>>;
 

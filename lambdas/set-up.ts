@@ -8,6 +8,7 @@ import { type DatabasePlace, openRegistryConnection, roleSecret } from '../adapt
 import { ensureDatabase } from '../adapters/postgres/database.ts';
 import { clientSql, type Sql } from '../adapters/postgres/sql.ts';
 import { openCells } from '../adapters/registry/cells.ts';
+import { openClusters } from '../adapters/registry/clusters.ts';
 import { writeRegistryLogins } from '../adapters/registry/logins.ts';
 import { migrateRegistry } from '../adapters/registry/migrate.ts';
 import { openPlacements } from '../adapters/registry/placements.ts';
@@ -30,6 +31,7 @@ const inputSchema = z.object({
         capacity: z.coerce.number().int().min(0),
         serverCapacity: z.coerce.number().int().min(0).optional(),
         databaseCapacity: z.coerce.number().int().min(0).optional(),
+        clusterCapacity: z.coerce.number().int().min(0).optional(),
       }),
     )
     .min(1),
@@ -42,6 +44,17 @@ const inputSchema = z.object({
         host: z.string().min(1),
         port: z.coerce.number().int().min(1).max(65_535),
         secretPrefix: z.string().min(1),
+        capacity: z.coerce.number().int().min(0),
+      }),
+    )
+    .default([]),
+  /** Clusters in which tenants have namespaces. */
+  clusters: z
+    .array(
+      z.object({
+        id: z.string().regex(/^[a-z][a-z0-9-]{0,99}$/, 'must be the name of an EKS cluster such as tenantry-eu-1'),
+        cell: z.string().min(1),
+        region: z.string().min(1),
         capacity: z.coerce.number().int().min(0),
       }),
     )
@@ -139,6 +152,7 @@ export const setUp = async (event: unknown, world: World): Promise<SetUpResult> 
       await openCells(master).upsert(cell);
     }
     for (const server of input.servers) await openServers(master).upsert(server);
+    for (const cluster of input.clusters) await openClusters(master).upsert(cluster);
     for (const { id, host, port, secretPrefix } of await openServers(master).list())
       if (host !== null && port !== null)
         await setUpServer(world, master, { id, host, port, secretPrefix }, appMigrations);

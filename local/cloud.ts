@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { allFunctions, functionName, handlerEntries } from '../domain/deployment.ts';
 import { taskEntry, workflows } from '../domain/workflows.ts';
 import { startApp } from './apps.ts';
+import { startClusters } from './clusters.ts';
+import { appImage } from './deploy/apps.ts';
 import { taskImage } from './deploy/tasks.ts';
 import { type AppPlaces, deploy } from './deploy.ts';
 import { newAccessKeyId, newSecretAccessKey, openCredentialStore } from './gateway/credentials.ts';
@@ -12,7 +14,7 @@ import { createIngress } from './ingress.ts';
 import { bundleHandlers } from './lambda/bundle.ts';
 import type { FunctionInvoker } from './ports.ts';
 import { keepPostgres } from './postgres/keeper.ts';
-import { createServices } from './services.ts';
+import { createServices, type Services } from './services.ts';
 
 export interface CloudOptions {
   /** The data directory: everything that the cloud keeps is in here. */
@@ -121,7 +123,9 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     );
   const log = options.log ?? logToStandardError;
   const identity = identityOf(known, options.port);
-  const [postgres, bundles] = await Promise.all([
+  const credentials = openCredentialStore({ file: join(home, 'credentials.json'), accountId, ...identity });
+  const appEntry = join(root, 'sample-app', 'main.ts');
+  const [postgres, bundles, clusters] = await Promise.all([
     keepPostgres({
       directory: join(home, 'postgres'),
       log: (line) => log('postgres', line),
@@ -132,16 +136,24 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
       entries: handlerEntries,
       outDirectory: options.bundleDirectory ?? join(home, 'bundles'),
     }),
+    startClusters({
+      home,
+      accountId,
+      credentials,
+      identityOf: (cluster, principalArn) => services.eks?.identityOf(cluster, principalArn),
+      images: new Map([[appImage, appEntry]]),
+      log,
+    }),
   ]);
-  const credentials = openCredentialStore({ file: join(home, 'credentials.json'), accountId, ...identity });
   let endpoint = '';
-  const services = createServices({
+  const services: Services = createServices({
     home,
     region,
     accountId,
     credentials,
     endpoint: () => endpoint,
     log,
+    clusters,
     images: new Map([[taskImage, bundles.get(taskEntry)!]]),
     ...(options.postgresSettings ? { postgresSettings: options.postgresSettings } : {}),
     ...(options.interpose ? { interpose: options.interpose } : {}),
@@ -155,6 +167,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     port: identity.port,
     fallback: createIngress({
       appPort: () => app?.port(),
+      ownAppPort: (host) => clusters.hosts.port(host),
       token: identity.token,
       log: (line) => log('ingress', line),
       invokeOperatorApi: async (event) => {
@@ -167,6 +180,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
   }).catch(async (error: unknown) => {
     // A taken port must not leave a PostgreSQL that nobody stops.
     await services.quiesce();
+    await clusters.close();
     await postgres.stop();
     throw error;
   });
@@ -175,6 +189,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     await app?.stop();
     await services.quiesce();
     await gateway.close();
+    await clusters.close();
     await postgres.stop();
   };
   try {
@@ -193,7 +208,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     await services.wake();
     const resumed = services.resume();
     app = await startApp({
-      entry: join(root, 'sample-app', 'main.ts'),
+      entry: appEntry,
       env: appEnvironment(endpoint, places, identity),
       log: (line) => log('app', line),
     });

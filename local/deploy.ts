@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ECSClient } from '@aws-sdk/client-ecs';
+import { EKSClient } from '@aws-sdk/client-eks';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { RDSClient } from '@aws-sdk/client-rds';
@@ -42,6 +43,15 @@ import {
   type WorkflowName,
   workflows,
 } from '../domain/workflows.ts';
+import { appImage } from './deploy/apps.ts';
+import {
+  clusterRoleArn,
+  createSharedCluster,
+  putTenantTemplate,
+  sharedCluster,
+  sharedClusterCapacity,
+  templateUrl,
+} from './deploy/clusters.ts';
 import { createBus, createQueues, mapQueues } from './deploy/events.ts';
 import { createSchedules } from './deploy/schedules.ts';
 import { createServerParameters, serverParameterGroup } from './deploy/servers.ts';
@@ -161,14 +171,12 @@ const setUp = async (lambda: LambdaClient, target: Target): Promise<void> => {
         masterSecretId: 'tenantry/registry/migrate',
         schemaPrefix: appSchemaPrefix,
         cells: [{ id: cell, region: target.region, host, port, database: 'pool', secretPrefix, capacity: 10_000 }],
+        clusters: [{ id: sharedCluster, cell, region: target.region, capacity: sharedClusterCapacity }],
       }),
     }),
   );
   if (FunctionError) throw new Error(`set-up failed: ${Buffer.from(Payload ?? []).toString()}`);
 };
-
-/** Image of tenants' own apps; the laptop's kubelet runs the sample app for it. */
-export const appImage = 'tenantry-app:latest';
 
 /** What the hosted app is told: where the registry's routes are. */
 export interface AppPlaces {
@@ -196,6 +204,7 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
   const scheduler = new SchedulerClient(options);
   const rds = new RDSClient(options);
   const ecs = new ECSClient(options);
+  const eks = new EKSClient(options);
   try {
     const [queues] = await Promise.all([
       createQueues(sqs, target),
@@ -203,6 +212,8 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
       createBucket(s3, target.root),
       createServerParameters(rds),
     ]);
+    const shared = createSharedCluster(eks, target);
+    await putTenantTemplate(s3, target, archiveBucket);
     const environment: Environment = {
       REGISTRY_HOST: target.postgres.host,
       REGISTRY_PORT: String(target.postgres.port),
@@ -225,6 +236,18 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
       APP_INGRESS_CIDRS: '127.0.0.0/8',
       APP_ENVIRONMENT: JSON.stringify({ SAMPLE_APP_OPEN_LOGIN: '1' }),
       APP_SECRET_ID: appSecretId,
+      APP_ROLE_ARN: `arn:aws:iam::${target.accountId}:role/tenantry-app`,
+      CLUSTER_ROLE_ARN: clusterRoleArn(target),
+      TENANT_STACK_TEMPLATE_URL: templateUrl(target, archiveBucket),
+      TENANT_STACK_ROLE_ARN: `arn:aws:iam::${target.accountId}:role/tenantry-tenant-stacks`,
+      TENANT_STACK_KUBERNETES_VERSION: '1.35',
+      TENANT_STACK_NODE_MINIMUM: '1',
+      TENANT_STACK_NODE_MAXIMUM: '4',
+      TENANT_STACK_NETWORK_RANGE: '10.64.0.0/12',
+      TENANT_STACK_OPERATOR_ARN: `arn:aws:iam::${target.accountId}:root`,
+      TENANT_STACK_SHARED_VPC_ID: 'vpc-tenantry',
+      TENANT_STACK_SHARED_VPC_CIDR: '10.0.0.0/16',
+      TENANT_STACK_SHARED_ROUTE_TABLE_IDS: 'rtb-1,rtb-2,rtb-3,rtb-4',
     };
     for (const [name, handler] of Object.entries(allFunctions))
       target.defineFunction({
@@ -234,12 +257,12 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
         memory: handler.memory,
         environment: environmentOf(handler, environment),
       });
-    await Promise.all([setUp(lambda, target), createTasks(ecs, target, environment)]);
+    await Promise.all([shared, setUp(lambda, target), createTasks(ecs, target, environment)]);
     await Promise.all([createBus(events, queues, target), deployMachines(states, target)]);
     await Promise.all([mapQueues(lambda, queues), createSchedules(scheduler, target)]);
     const { host, port } = target.postgres;
     return { router: { host, port, database: environment.REGISTRY_DATABASE, secretId: 'tenantry/registry/router' } };
   } finally {
-    for (const client of [lambda, s3, sqs, events, states, secrets, scheduler, rds, ecs]) client.destroy();
+    for (const client of [lambda, s3, sqs, events, states, secrets, scheduler, rds, ecs, eks]) client.destroy();
   }
 };

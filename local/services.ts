@@ -1,10 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Clusters } from './clusters.ts';
 import { createTargetDelivery } from './events/target-delivery.ts';
 import type { CredentialStore } from './gateway/credentials.ts';
 import type { Service } from './gateway/service.ts';
 import type { FunctionInvoker } from './ports.ts';
+import { createCloudFormationService } from './services/cloudformation.ts';
 import { createEcsService } from './services/ecs.ts';
+import { createEksService, type EksService } from './services/eks.ts';
 import { createEventSources } from './services/event-sources.ts';
 import { createEventsService } from './services/events.ts';
 import { createLambdaService, type LambdaService } from './services/lambda.ts';
@@ -27,6 +30,8 @@ export interface ServicesOptions {
   readonly log: (source: string, line: string) => void;
   /** Image of a container task -> its bundled program; known once the handlers are bundled. */
   readonly images?: ReadonlyMap<string, string>;
+  /** Kubernetes behind EKS; without it the laptop has neither EKS nor CloudFormation. */
+  readonly clusters?: Pick<Clusters, 'plane' | 'loadBalancers'>;
   /** Settings of every database server that RDS starts. */
   readonly postgresSettings?: Readonly<Record<string, string>>;
   /** Stands between Step Functions and the handlers: where tests let steps fail. */
@@ -36,7 +41,8 @@ export interface ServicesOptions {
 export interface Services {
   readonly all: readonly Service[];
   readonly lambda: LambdaService;
-  /** Resolves when the DB instances that were available answer again; steps that go on may need them. */
+  readonly eks: EksService | undefined;
+  /** Resolves when the DB instances and clusters that were available answer again; steps that go on may need them. */
   wake(): Promise<void>;
   /** To be called when the functions are defined: open executions go on, queues are read. Answers how many executions. */
   resume(): number;
@@ -115,6 +121,19 @@ export const createServices = (options: ServicesOptions): Services => {
     secrets: masterSecrets(secrets),
     log: (line) => log('rds', line),
   });
+  const { clusters } = options;
+  // A control plane takes 15 minutes on AWS; here a machine looks twice.
+  const eks = clusters && createEksService({ ...place('eks'), controlPlanes: clusters.plane, createDelayMillis: 500 });
+  const stacks =
+    clusters &&
+    eks &&
+    createCloudFormationService({
+      ...place('cloudformation'),
+      eks,
+      objects: s3.objects,
+      loadBalancers: clusters.loadBalancers,
+      log: (line) => log('cloudformation', line),
+    });
   const withSources = { ...lambda, operations: { ...lambda.operations, ...sources.operations } };
   return {
     all: [
@@ -125,6 +144,7 @@ export const createServices = (options: ServicesOptions): Services => {
       withSources,
       // After Step Functions: a task that ends with the cloud must not fail the state that waits for it in the next life.
       ecs,
+      ...(stacks && eks ? [stacks, eks] : []),
       s3,
       secrets,
       createSsmService(place('ssm')),
@@ -133,7 +153,12 @@ export const createServices = (options: ServicesOptions): Services => {
       rds,
     ],
     lambda,
-    wake: () => rds.start(),
+    eks,
+    wake: async () => {
+      eks?.start();
+      stacks?.start();
+      await rds.start();
+    },
     resume: () => {
       events.start();
       scheduler.start();

@@ -7,6 +7,8 @@ import type { Following } from '../progress.ts';
 import { parseDuration } from '../times.ts';
 
 interface MoveEnd {
+  readonly tier?: 'shared' | 'namespace' | 'cluster';
+  readonly cluster?: string | null;
   readonly isolation: 'pooled' | 'database' | 'server';
   readonly cell: string;
   readonly server: string | null;
@@ -46,9 +48,15 @@ interface MoveRow {
   readonly reason: string | null;
 }
 
-const end = ({ isolation, cell, server, database }: MoveEnd): string => {
+const rowsOf = ({ isolation, cell, server, database }: MoveEnd): string => {
   if (isolation === 'pooled') return `pooled in ${cell}`;
   return isolation === 'database' ? `database ${database ?? '(new)'} on ${server}` : `server ${server ?? '(new)'}`;
+};
+
+const end = (place: MoveEnd): string => {
+  const { tier = 'shared', cluster } = place;
+  if (tier === 'shared') return rowsOf(place);
+  return `${rowsOf(place)}, app in ${tier === 'namespace' ? 'a namespace of' : 'cluster'} ${cluster ?? '(new)'}`;
 };
 
 const path = (id: string): string => `/moves/${encodeURIComponent(id)}`;
@@ -57,10 +65,12 @@ const read = (id: string): Promise<MoveRow> => call<MoveRow>('GET', path(id));
 const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(1)} MB`;
 
 const planLines = ({ source, target, estimate, mode }: MoveRow): string[] => [
-  `${end(source)}  ->  ${end(target)}   ${estimate.rows} rows, ${megabytes(estimate.bytes)}`,
-  mode === 'live'
-    ? `live: about ${estimate.live.copySeconds.toFixed(1)} s of copying, writes wait for about ${Math.round(estimate.live.stallSeconds * 1000)} ms`
-    : `freeze: writes wait for about ${estimate.freeze.stallSeconds.toFixed(1)} s`,
+  `${end(source)}  ->  ${end(target)}${mode === 'switch' ? '' : `   ${estimate.rows} rows, ${megabytes(estimate.bytes)}`}`,
+  mode === 'switch'
+    ? 'the rows stay where they are: nobody waits'
+    : mode === 'live'
+      ? `live: about ${estimate.live.copySeconds.toFixed(1)} s of copying, writes wait for about ${Math.round(estimate.live.stallSeconds * 1000)} ms`
+      : `freeze: writes wait for about ${estimate.freeze.stallSeconds.toFixed(1)} s`,
 ];
 
 const findingLines = ({ preflight }: MoveRow): string[] =>
@@ -117,6 +127,7 @@ const show = (command: Command, move: MoveRow): void => {
 };
 
 interface MigrateOptions {
+  readonly tier?: string;
   readonly isolation?: string;
   readonly cell?: string;
   readonly server?: string;
@@ -194,8 +205,14 @@ const showCommand = new Command('show')
 
 export const migrateCommand = (): Command => {
   const migrate = new Command('migrate')
-    .description("moves a tenant's rows to another place while they are written to, with a way back")
+    .description("moves a tenant's rows and its app to another place while they are used, with a way back")
     .argument('<tenant>')
+    .addOption(
+      new Option(
+        '--tier <kind>',
+        'shared: the app of all; namespace: an app of its own in a shared cluster; cluster: a cluster of its own',
+      ).choices(['shared', 'namespace', 'cluster']),
+    )
     .addOption(
       new Option(
         '--isolation <kind>',

@@ -1,5 +1,6 @@
 import type { Client } from 'pg';
 import { z } from 'zod';
+import { hasOwnApp } from '../../adapters/cluster/own-app.ts';
 import { countTenantRows } from '../../adapters/pool/release.ts';
 import { findTenant } from '../../adapters/pool/tenant.ts';
 import { type Placement, rowsAt } from '../../adapters/registry/placements.ts';
@@ -47,7 +48,19 @@ const leftOnServer = (world: World, placement: Placement): Promise<string[]> =>
     return rows.map(({ name }) => name);
   });
 
-const leftOf = async (world: World, placement: Placement): Promise<string[]> => {
+const leftOfApp = async (world: World, placement: Placement): Promise<string[]> => {
+  if (!hasOwnApp(placement)) return [];
+  const { cluster, namespace } = placement;
+  if (cluster.stack !== null) {
+    const stack = await world.clusters.describeStack(cluster.stack);
+    return stack ? [`stack ${cluster.stack} (${stack.status})`] : [];
+  }
+  const opened = await world.findCluster(cluster.id);
+  const found = await opened?.get({ apiVersion: 'v1', kind: 'Namespace', name: namespace });
+  return found ? [`namespace ${namespace} of cluster ${cluster.id}`] : [];
+};
+
+const leftOfRows = async (world: World, placement: Placement): Promise<string[]> => {
   if (placement.isolation === 'pooled') return leftInPool(world, placement);
   if (placement.isolation === 'database') return leftOnServer(world, placement);
   const server = await world.servers.describe(placement.server!.id);
@@ -58,7 +71,7 @@ const leftOf = async (world: World, placement: Placement): Promise<string[]> => 
 export const handler = step('VerifyGone', contract, async ({ operation, tenantId }, world) => {
   await world.registry.leases.hold({ tenantId, holder: operation, seconds: 300 });
   for (const placement of await world.registry.placements.all(tenantId)) {
-    const left = await leftOf(world, placement);
+    const left = [...(await leftOfRows(world, placement)), ...(await leftOfApp(world, placement))];
     if (left.length === 0) continue;
     const where = placement.server?.id ?? placement.cell.id;
     throw new StepFailure(
