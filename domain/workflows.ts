@@ -130,6 +130,12 @@ export const steps = {
   ]),
   RouteTenant: handler('migrate/route-tenant', 60, ['registry', 'clusters']),
   EndMigration: handler('migrate/end-migration', 30, ['registry']),
+  OpenPlanChange: handler('plan/open-plan-change', 30, ['registry']),
+  TakeTurn: handler('plan/take-turn', 30, ['registry']),
+  ApplyPlanChange: handler('plan/apply-plan-change', 30, ['registry']),
+  RevertPlanChange: handler('plan/revert-plan-change', 30, ['registry']),
+  EndPlanChange: handler('plan/end-plan-change', 30, ['registry']),
+  AbandonPlanChange: handler('plan/abandon-plan-change', 30, ['registry']),
   OpenOffboarding: handler('deprovision/open-offboarding', 30, ['registry']),
   VerifyGone: handler('deprovision/verify-gone', 60, [
     'registry',
@@ -217,6 +223,14 @@ export const workflows = {
     'AbandonMigration',
     'EndMigration',
   ],
+  'change-plan': [
+    'OpenPlanChange',
+    'TakeTurn',
+    'ApplyPlanChange',
+    'RevertPlanChange',
+    'EndPlanChange',
+    'AbandonPlanChange',
+  ],
   'deprovision-tenant': ['OpenOffboarding', 'VerifyGone', 'EraseTenant', 'AbandonOffboarding'],
 } as const satisfies Record<string, readonly StepName[]>;
 
@@ -266,6 +280,7 @@ export const nestedWorkflows = {
   'restore-tenant': ['back-up-tenant'],
   'clone-tenant': ['prepare-placement', 'release-placement'],
   'migrate-tenant': ['prepare-placement', 'back-up-tenant', 'release-placement'],
+  'change-plan': ['migrate-tenant', 'prepare-placement'],
   'deprovision-tenant': ['back-up-tenant', 'release-placement'],
 } as const satisfies Partial<Record<WorkflowName, readonly WorkflowName[]>>;
 
