@@ -1,3 +1,4 @@
+import { CloudFormationClient } from '@aws-sdk/client-cloudformation';
 import { EKSClient } from '@aws-sdk/client-eks';
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge';
 import { RDSClient } from '@aws-sdk/client-rds';
@@ -5,11 +6,14 @@ import { S3Client } from '@aws-sdk/client-s3';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { SFNClient } from '@aws-sdk/client-sfn';
 import { SQSClient } from '@aws-sdk/client-sqs';
+import { STSClient } from '@aws-sdk/client-sts';
 import { type Archive, openArchive } from './archive/archive.ts';
 import { type Bus, openBus } from './bus.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { openClusterConnections } from './cluster/connect.ts';
 import type { OwnAppSettings } from './cluster/own-app.ts';
+import { assumedRole } from './clusters/role.ts';
+import { type Clusters, openClusters } from './clusters.ts';
 import { type DeadLetters, openDeadLetters } from './dead-letters.ts';
 import { type Machines, openMachines } from './machines.ts';
 import { type Databases, openDatabases, openRegistryConnection, type RegistryPlace } from './postgres/connection.ts';
@@ -30,6 +34,8 @@ export interface World {
   readonly servers: Servers;
   /** What every tenant's own app has in common. */
   readonly ownApps: OwnAppSettings;
+  /** EKS clusters of single tenants and their stacks. */
+  readonly clusters: Clusters;
   /** Kubernetes of a cluster, by its name in EKS. Throws ClusterUnavailable while it has no address. */
   cluster(name: string): Promise<Cluster>;
   /** Like `cluster`; undefined when EKS has none of that name. */
@@ -97,11 +103,33 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     }),
   );
   let closeClusters = (): void => undefined;
-  const clusters = once(() => {
-    const opened = openClusterConnections(new EKSClient({}), env.AWS_ENDPOINT_URL_STS ?? env.AWS_ENDPOINT_URL);
+  const connections = once(() => {
+    // Steps have roles of their own; the one that clusters know is the same for all of them.
+    const role = env.CLUSTER_ROLE_ARN;
+    const client = new EKSClient(role ? { credentials: assumedRole(new STSClient({}), role) } : {});
+    const opened = openClusterConnections(client, env.AWS_ENDPOINT_URL_STS ?? env.AWS_ENDPOINT_URL);
     closeClusters = opened.close;
     return opened;
   });
+  const clusters = once(() =>
+    openClusters({ stacks: new CloudFormationClient({}), clusters: new EKSClient({}) }, () => ({
+      templateUrl: variable('TENANT_STACK_TEMPLATE_URL'),
+      roleArn: variable('TENANT_STACK_ROLE_ARN'),
+      kubernetesVersion: variable('TENANT_STACK_KUBERNETES_VERSION'),
+      nodeMinimum: Number(variable('TENANT_STACK_NODE_MINIMUM')),
+      nodeMaximum: Number(variable('TENANT_STACK_NODE_MAXIMUM')),
+      networkRange: variable('TENANT_STACK_NETWORK_RANGE'),
+      orchestratorRoleArn: variable('CLUSTER_ROLE_ARN'),
+      operatorArn: env.TENANT_STACK_OPERATOR_ARN || undefined,
+      shared: env.TENANT_STACK_SHARED_VPC_ID
+        ? {
+            vpcId: env.TENANT_STACK_SHARED_VPC_ID,
+            cidr: variable('TENANT_STACK_SHARED_VPC_CIDR'),
+            routeTableIds: variable('TENANT_STACK_SHARED_ROUTE_TABLE_IDS').split(','),
+          }
+        : undefined,
+    })),
+  );
   const ownApps = once(() => ({
     image: variable('APP_IMAGE'),
     ingressClass: variable('APP_INGRESS_CLASS'),
@@ -139,8 +167,11 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     get ownApps() {
       return ownApps();
     },
-    cluster: (name) => clusters().open(name),
-    findCluster: (name) => clusters().find(name),
+    get clusters() {
+      return clusters();
+    },
+    cluster: (name) => connections().open(name),
+    findCluster: (name) => connections().find(name),
     get registryPlace() {
       return registryPlace();
     },

@@ -84,6 +84,22 @@ export interface Environment {
   readonly APP_INGRESS_CIDRS: string;
   readonly APP_ENVIRONMENT: string;
   readonly APP_SECRET_ID: string;
+  /** Role of the apps' pods; empty: none. */
+  readonly APP_ROLE_ARN: string;
+  /** Role whose sessions administer every cluster: steps with clusters in their reach assume it. */
+  readonly CLUSTER_ROLE_ARN: string;
+  /** How the stacks of clusters of single tenants are made. Empty: nobody, or no peering. */
+  readonly TENANT_STACK_TEMPLATE_URL: string;
+  /** What CloudFormation acts as while it makes or deletes one. */
+  readonly TENANT_STACK_ROLE_ARN: string;
+  readonly TENANT_STACK_KUBERNETES_VERSION: string;
+  readonly TENANT_STACK_NODE_MINIMUM: string;
+  readonly TENANT_STACK_NODE_MAXIMUM: string;
+  readonly TENANT_STACK_NETWORK_RANGE: string;
+  readonly TENANT_STACK_OPERATOR_ARN: string;
+  readonly TENANT_STACK_SHARED_VPC_ID: string;
+  readonly TENANT_STACK_SHARED_VPC_CIDR: string;
+  readonly TENANT_STACK_SHARED_ROUTE_TABLE_IDS: string;
 }
 
 const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
@@ -96,6 +112,7 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
   'database:restore': [],
   'database:replicate': [],
   'database:migrate': [],
+  'database:scratch': [],
   'tenant-secrets': [],
   servers: [
     'SERVER_CLASS',
@@ -113,6 +130,21 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
     'APP_INGRESS_CIDRS',
     'APP_ENVIRONMENT',
     'APP_SECRET_ID',
+    'APP_ROLE_ARN',
+    'CLUSTER_ROLE_ARN',
+  ],
+  stacks: [
+    'CLUSTER_ROLE_ARN',
+    'TENANT_STACK_TEMPLATE_URL',
+    'TENANT_STACK_ROLE_ARN',
+    'TENANT_STACK_KUBERNETES_VERSION',
+    'TENANT_STACK_NODE_MINIMUM',
+    'TENANT_STACK_NODE_MAXIMUM',
+    'TENANT_STACK_NETWORK_RANGE',
+    'TENANT_STACK_OPERATOR_ARN',
+    'TENANT_STACK_SHARED_VPC_ID',
+    'TENANT_STACK_SHARED_VPC_CIDR',
+    'TENANT_STACK_SHARED_ROUTE_TABLE_IDS',
   ],
   'machines:start': ['STATE_MACHINE_ARN_PREFIX'],
   'machines:operate': ['STATE_MACHINE_ARN_PREFIX'],

@@ -33,6 +33,8 @@ export const failures = {
   ClusterUnavailable: 'retry',
   WorkloadRefused: 'compensate',
   WorkloadNotReady: 'retry',
+  StackRefused: 'compensate',
+  StackNotReady: 'retry',
 } as const satisfies Record<string, 'retry' | 'compensate' | 'stop'>;
 
 export type FailureName = keyof typeof failures;

@@ -14,7 +14,7 @@ import {
 import type { Construct } from 'constructs';
 
 /**
- * Two zones, isolated subnets only: no NAT and no way out. Functions reach the six services that they call through
+ * Two zones, isolated subnets only: no NAT and no way out. Functions reach the services that they call through
  * endpoints, S3 through a gateway.
  */
 export const createNetwork = (scope: Construct): { vpc: IVpc; functionsGroup: ISecurityGroup } => {
@@ -47,6 +47,9 @@ export const createNetwork = (scope: Construct): { vpc: IVpc; functionsGroup: IS
     events: InterfaceVpcEndpointAwsService.EVENTBRIDGE,
     queues: InterfaceVpcEndpointAwsService.SQS,
     servers: InterfaceVpcEndpointAwsService.RDS,
+    clusters: InterfaceVpcEndpointAwsService.EKS,
+    stacks: InterfaceVpcEndpointAwsService.CLOUDFORMATION,
+    roles: InterfaceVpcEndpointAwsService.STS,
     traces: InterfaceVpcEndpointAwsService.XRAY,
     // A container task pulls its image and writes its log from inside; Lambda does both from outside.
     registry: InterfaceVpcEndpointAwsService.ECR,

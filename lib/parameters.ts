@@ -19,6 +19,8 @@ export interface Parameters {
   readonly appImage: string | undefined;
   /** ARN in ACM of the certificate for tenants' hosts. */
   readonly appCertificate: string | undefined;
+  /** ARN of the role or user that administers tenants' own clusters with kubectl; without one nobody but the steps does. */
+  readonly clusterOperator: string | undefined;
   /** Address that alarms go to; without one the topic has no subscriber. */
   readonly alarmEmail: string | undefined;
 }
@@ -49,6 +51,7 @@ export const readParameters = (node: Node): Parameters => {
     serverStorage: positive('serverStorage', context('serverStorage'), 50),
     appImage: text('appImage'),
     appCertificate: text('appCertificate'),
+    clusterOperator: text('clusterOperator'),
     alarmEmail: text('alarmEmail'),
   };
 };

@@ -56,6 +56,18 @@ export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Env
   // The image brings the trust store of RDS (NODE_EXTRA_CA_CERTS).
   APP_ENVIRONMENT: JSON.stringify({ PGSSLMODE: 'verify-full' }),
   APP_SECRET_ID: appSecretId,
+  APP_ROLE_ARN: platform.appRole.roleArn,
+  CLUSTER_ROLE_ARN: platform.clusters.role.roleArn,
+  TENANT_STACK_TEMPLATE_URL: platform.clusters.template.httpUrl,
+  TENANT_STACK_ROLE_ARN: platform.clusters.stackRole.roleArn,
+  TENANT_STACK_KUBERNETES_VERSION: platform.clusters.kubernetesVersion,
+  TENANT_STACK_NODE_MINIMUM: '1',
+  TENANT_STACK_NODE_MAXIMUM: '4',
+  TENANT_STACK_NETWORK_RANGE: platform.clusters.networkRange,
+  TENANT_STACK_OPERATOR_ARN: platform.clusters.operatorArn,
+  TENANT_STACK_SHARED_VPC_ID: platform.clusters.vpcId,
+  TENANT_STACK_SHARED_VPC_CIDR: platform.clusters.vpcCidr,
+  TENANT_STACK_SHARED_ROUTE_TABLE_IDS: platform.clusters.routeTableIds.join(','),
 });
 
 const machineNames = (Object.keys(workflows) as WorkflowName[]).map(machineName);
@@ -89,6 +101,10 @@ const grants: Readonly<Record<Reach, (target: Reacher, places: Places) => void>>
     const { registry, pool } = places.platform;
     for (const role of Object.keys(registry.secrets)) grantSecret(target, registry.secrets, role);
     for (const role of Object.keys(pool.secrets)) grantLogin(target, places, role);
+  },
+  // A scratch database is made of a template by the owner of both, and filled by the restore login: of the pool alone.
+  'database:scratch': (target, { platform }) => {
+    for (const role of ['migrate', 'restore']) grantSecret(target, platform.pool.secrets, role);
   },
   'tenant-secrets': (target, { bus }) => {
     allow(
@@ -128,7 +144,21 @@ const grants: Readonly<Record<Reach, (target: Reacher, places: Places) => void>>
   },
   clusters: (target, places) => {
     const { partition, region, account } = Stack.of(places.bus);
-    allow(target, ['eks:DescribeCluster'], [`arn:${partition}:eks:${region}:${account}:cluster/tenantry-*`]);
+    allow(target, ['sts:AssumeRole'], [places.platform.clusters.role.roleArn]);
+    allow(
+      target,
+      [
+        'eks:CreatePodIdentityAssociation',
+        'eks:DeletePodIdentityAssociation',
+        'eks:ListPodIdentityAssociations',
+        'eks:TagResource',
+        'eks:UpdatePodIdentityAssociation',
+      ],
+      ['cluster/tenantry-*', 'podidentityassociation/tenantry-*'].map(
+        (end) => `arn:${partition}:eks:${region}:${account}:${end}`,
+      ),
+    );
+    allow(target, ['iam:GetRole', 'iam:PassRole'], [places.platform.appRole.roleArn]);
     // What the app logs in with goes into a Secret of its namespace.
     grantLogin(target, places, 'app');
     allow(
@@ -136,6 +166,35 @@ const grants: Readonly<Record<Reach, (target: Reacher, places: Places) => void>>
       ['secretsmanager:GetSecretValue'],
       [`arn:${partition}:secretsmanager:${region}:${account}:secret:${appSecretId}-??????`],
     );
+  },
+  stacks: (target, { bus, platform }) => {
+    const { partition, region, account } = Stack.of(bus);
+    const { template, stackRole } = platform.clusters;
+    allow(
+      target,
+      [
+        'cloudformation:CreateStack',
+        'cloudformation:DeleteStack',
+        'cloudformation:DescribeStackEvents',
+        'cloudformation:DescribeStacks',
+        'cloudformation:UpdateTerminationProtection',
+      ],
+      [`arn:${partition}:cloudformation:${region}:${account}:stack/tenantry-*/*`],
+    );
+    allow(
+      target,
+      ['eks:DescribeCluster', 'eks:UpdateClusterConfig'],
+      [`arn:${partition}:eks:${region}:${account}:cluster/tenantry-*`],
+    );
+    // CloudFormation makes resources as its own role, and reads the template as whoever calls it.
+    target.addToRolePolicy(
+      new PolicyStatement({
+        actions: ['iam:PassRole'],
+        resources: [stackRole.roleArn],
+        conditions: { StringEquals: { 'iam:PassedToService': 'cloudformation.amazonaws.com' } },
+      }),
+    );
+    allow(target, ['s3:GetObject'], [template.bucket.arnForObjects(template.s3ObjectKey)]);
   },
   'machines:start': (target, { bus }) => {
     allow(

@@ -1,4 +1,5 @@
 import type { ISecurityGroup, IVpc } from 'aws-cdk-lib/aws-ec2';
+import { type IRole, Role, ServicePrincipal, SessionTagsPrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Bucket } from 'aws-cdk-lib/aws-s3';
 import { Stack, type StackProps } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
@@ -7,6 +8,7 @@ import { createArchive } from './archive.ts';
 import { AuroraDatabase } from './aurora-database.ts';
 import { createNetwork } from './network.ts';
 import type { Parameters } from './parameters.ts';
+import { TenantClusters } from './tenant-clusters.ts';
 import { TenantServers } from './tenant-servers.ts';
 
 export interface SharedPlatformProps extends StackProps {
@@ -20,12 +22,15 @@ export class SharedPlatform extends Stack {
   readonly registry: AuroraDatabase;
   readonly pool: AuroraDatabase;
   readonly servers: TenantServers;
+  readonly clusters: TenantClusters;
   readonly serverClass: string;
   readonly serverStorage: number;
   readonly archive: Bucket;
   /** Image and certificate of tenants' own apps. */
   readonly appImage: string;
   readonly appCertificate: string;
+  /** What their pods are to AWS. It may do nothing of itself; session tags tell cluster, namespace and service account. */
+  readonly appRole: IRole;
 
   constructor(scope: Construct, id: string, { parameters, ...props }: SharedPlatformProps) {
     super(scope, id, {
@@ -59,10 +64,16 @@ export class SharedPlatform extends Stack {
     this.serverStorage = parameters.serverStorage;
     this.servers = new TenantServers(this, 'TenantServers', { vpc: this.vpc, clients: this.functionsGroup });
     this.servers.replicateWith(this.pool.group, 5433);
+    this.clusters = new TenantClusters(this, 'TenantClusters', { vpc, parameters });
     this.archive = createArchive(this, parameters);
     this.appImage =
       parameters.appImage ?? `${this.account}.dkr.ecr.${this.region}.${this.urlSuffix}/tenantry-app:latest`;
     this.appCertificate = parameters.appCertificate ?? '';
+    this.appRole = new Role(this, 'AppRole', {
+      roleName: 'tenantry-app',
+      description: 'Pods of the apps of single tenants, by EKS Pod Identity',
+      assumedBy: new SessionTagsPrincipal(new ServicePrincipal('pods.eks.amazonaws.com')),
+    });
     acknowledge(this);
   }
 }

@@ -64,6 +64,13 @@ export class TenantStack extends Stack {
  * CloudFormation's own validation finds something that nobody has acknowledged.
  */
 export const synthTenantTemplate = (): object => {
+  synthesised ??= synthesise();
+  return synthesised;
+};
+
+let synthesised: object | undefined;
+
+const synthesise = (): object => {
   const outdir = mkdtempSync(join(tmpdir(), 'tenantry-tenant-stack-'));
   try {
     const app = new App({ outdir, analyticsReporting: false });

@@ -9,29 +9,43 @@ import {
 } from '@aws-sdk/client-cloudformation';
 import { EKSClient, ListClustersCommand } from '@aws-sdk/client-eks';
 import { expect, onTestFinished, vi } from 'vitest';
+import { type Clusters, startClusters } from '../../../local/clusters.ts';
+import type { ControlPlane } from '../../../local/eks/control-plane.ts';
 import type { ObjectStore } from '../../../local/ports.ts';
 import { type CloudFormationOptions, createCloudFormationService } from '../../../local/services/cloudformation.ts';
 import { createEksService } from '../../../local/services/eks.ts';
 import { createS3Service } from '../../../local/services/s3.ts';
+import { createStsService } from '../../../local/services/sts.ts';
 import { recordingPlane } from '../eks/laptop-eks.ts';
 import { accountId, region } from '../gateway/account.ts';
 import { openEndpoint, temporary } from '../gateway/endpoint.ts';
 
 export interface LaptopOptions extends Partial<Omit<CloudFormationOptions, 'eks' | 'objects'>> {
   readonly clusterDelayMillis?: number;
+  /** Serves the clusters' Kubernetes, with controllers; without it a recording stands in for it. */
+  readonly kubernetes?: boolean;
   /** Of an earlier life. */
   readonly root?: string;
 }
 
 /** CloudFormation, EKS and S3 behind one gateway, and unmodified clients. `close` ends a life as a kill does. */
 export const openStacks = async (options: LaptopOptions = {}) => {
-  const { clusterDelayMillis = 20, root = await temporary('stacks'), ...more } = options;
+  const { clusterDelayMillis = 20, root = await temporary('stacks'), kubernetes = false, ...more } = options;
   const { plane, calls } = recordingPlane();
+  let served: Clusters | undefined;
+  const servedPlane: ControlPlane = {
+    get certificateAuthority() {
+      return served!.plane.certificateAuthority;
+    },
+    create: (name) => served!.plane.create(name),
+    remove: (name) => served!.plane.remove(name),
+    endpoint: (name) => served!.plane.endpoint(name),
+  };
   const place = { region, accountId };
   const eks = createEksService({
     ...place,
     directory: `${root}/eks`,
-    controlPlanes: plane,
+    controlPlanes: kubernetes ? servedPlane : plane,
     createDelayMillis: clusterDelayMillis,
   });
   const said: string[] = [];
@@ -46,6 +60,7 @@ export const openStacks = async (options: LaptopOptions = {}) => {
       list: (...at) => objects!.list(...at),
     },
     resourceDelayMillis: 1,
+    loadBalancers: async (cluster) => served?.loadBalancers(cluster) ?? [],
     log: (line) => said.push(line),
     ...more,
   });
@@ -56,11 +71,24 @@ export const openStacks = async (options: LaptopOptions = {}) => {
       credentials: { lookup: (id) => credentials.find(id) },
     });
     objects = s3.objects;
-    return [stacks, eks, s3];
+    return [stacks, eks, s3, createStsService({ accountId, credentials })];
   });
+  if (kubernetes)
+    served = await startClusters({
+      home: root,
+      accountId,
+      credentials: endpoint.credentials,
+      identityOf: (...who) => eks.identityOf(...who),
+      images: new Map(),
+      log: () => undefined,
+    });
   eks.start();
   stacks.start();
-  const close = (): Promise<void> => endpoint.gateway.close();
+  const close = async (): Promise<void> => {
+    await endpoint.gateway.close();
+    await served?.close();
+    served = undefined;
+  };
   onTestFinished(async () => {
     await close();
     expect(said).toEqual([]);
