@@ -29,7 +29,7 @@ export const routeObject = (spec: Pick<WorkloadSpec, 'tenant' | 'namespace' | 'r
       name: appName,
       namespace: spec.namespace,
       labels: labelsOf(spec),
-      annotations: ingressClass === 'alb' ? albAnnotations(certificateArn) : {},
+      ...(ingressClass === 'alb' ? { annotations: albAnnotations(certificateArn) } : {}),
     },
     spec: {
       ingressClassName: ingressClass,
