@@ -138,6 +138,7 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     ingressCidrs: variable('APP_INGRESS_CIDRS').split(','),
     environment: JSON.parse(variable('APP_ENVIRONMENT')) as Record<string, string>,
     secretId: variable('APP_SECRET_ID'),
+    roleArn: env.APP_ROLE_ARN || undefined,
   }));
   return {
     get registry() {

@@ -1,7 +1,7 @@
 import { StepFailure } from '../../domain/errors.ts';
 import { hostOf, tenantUrl } from '../../domain/names.ts';
 import { planNamed } from '../../domain/plans.ts';
-import type { WorkloadSpec } from '../../domain/workload/spec.ts';
+import { appName, type WorkloadSpec } from '../../domain/workload/spec.ts';
 import { type Placement, rowsAt } from '../registry/placements.ts';
 import type { World } from '../world.ts';
 
@@ -19,6 +19,8 @@ export interface OwnAppSettings {
   readonly environment: Readonly<Record<string, string>>;
   /** Secret with more that the app is told, as a JSON object of texts; there need not be one. */
   readonly secretId: string;
+  /** Role of the app's pods in AWS (EKS Pod Identity); undefined: none. */
+  readonly roleArn: string | undefined;
 }
 
 /** A place whose app is the tenant's own. */
@@ -30,6 +32,13 @@ export type OwnPlace = Placement & {
 
 export const hasOwnApp = (placement: Placement): placement is OwnPlace =>
   placement.tier !== 'shared' && placement.cluster !== undefined && placement.namespace !== undefined;
+
+/** Whom the pods of the app are to AWS. */
+export const serviceAccountOf = ({ cluster, namespace }: OwnPlace) => ({
+  cluster: cluster.id,
+  namespace,
+  serviceAccount: appName,
+});
 
 /** Throws TenantNotReady when the tenant's app at that place is the shared one. */
 export const requireOwnApp = (placement: Placement): OwnPlace => {

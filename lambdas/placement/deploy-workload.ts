@@ -1,12 +1,12 @@
 import { z } from 'zod';
 import type { Cluster } from '../../adapters/cluster/cluster.ts';
-import { ownAppSpec, requireOwnApp } from '../../adapters/cluster/own-app.ts';
+import { ownAppSpec, requireOwnApp, serviceAccountOf } from '../../adapters/cluster/own-app.ts';
 import { requireOwnNamespace } from '../../adapters/cluster/take-down.ts';
 import { classParamsKind, ingressClassKind, ingressClassObjects } from '../../domain/workload/ingress-class.ts';
 import { monitorKind } from '../../domain/workload/monitor.ts';
 import { workloadObjects } from '../../domain/workload/workload.ts';
 import { step } from '../step.ts';
-import { placementStep, serverLeaseSeconds } from './placement-step.ts';
+import { placementStep, serverLeaseSeconds, serverTags } from './placement-step.ts';
 
 const contract = {
   input: z.object(placementStep),
@@ -32,6 +32,14 @@ export const handler = step('DeployWorkload', contract, async (input, world) => 
   await requireOwnNamespace(cluster, placement);
   const spec = await ownAppSpec(world, placement, { monitoring: await cluster.has(monitorKind) });
   await ensureIngressClass(cluster, spec.route.ingressClass);
+  const { roleArn } = world.ownApps;
+  // Before the pods: one that starts without the association never gets credentials.
+  if (roleArn !== undefined)
+    await world.clusters.identities.associate({
+      ...serviceAccountOf(placement),
+      roleArn,
+      tags: serverTags({ tenantId, holder }, 'DeployWorkload'),
+    });
   const { pruned } = await cluster.applySet(workloadObjects(spec));
   return { cluster: cluster.name, namespace, pruned: [...pruned] };
 });

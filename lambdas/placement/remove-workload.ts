@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { hasOwnApp } from '../../adapters/cluster/own-app.ts';
+import { hasOwnApp, serviceAccountOf } from '../../adapters/cluster/own-app.ts';
 import { takeDown } from '../../adapters/cluster/take-down.ts';
 import { tiers } from '../../domain/placement.ts';
 import { step } from '../step.ts';
@@ -29,6 +29,7 @@ export const handler = step('RemoveWorkload', contract, async (input, world, sig
   const answer = { tier: placement.tier, namespace: placement.namespace };
   const cluster = await world.findCluster(placement.cluster.id);
   if (!cluster) return answer;
+  if (world.ownApps.roleArn !== undefined) await world.clusters.identities.dissociate(serviceAccountOf(placement));
   const end = performance.now() + patienceMillis;
   for (;;) {
     const { gone, routes } = await takeDown(cluster, placement);

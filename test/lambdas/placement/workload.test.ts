@@ -1,9 +1,11 @@
 import { request } from 'node:http';
 import { resolve } from 'node:path';
+import { CreateClusterCommand, ListPodIdentityAssociationsCommand } from '@aws-sdk/client-eks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { requireOwnApp } from '../../../adapters/cluster/own-app.ts';
 import { prepareRouteSwitch, switchRoute } from '../../../adapters/cluster/route.ts';
 import { takeDown } from '../../../adapters/cluster/take-down.ts';
+import { openIdentities } from '../../../adapters/clusters/identities.ts';
 import type { World } from '../../../adapters/world.ts';
 import { handler as awaitWorkload } from '../../../lambdas/placement/await-workload.ts';
 import { handler as awaitWorkloadGone } from '../../../lambdas/placement/await-workload-gone.ts';
@@ -15,6 +17,7 @@ import { handler as claimTenant } from '../../../lambdas/provision/claim-tenant.
 import { handler as placeTenant } from '../../../lambdas/provision/place-tenant.ts';
 import { createHostTable, type FedHostTable } from '../../../local/kubernetes/hosts.ts';
 import { startTestClusters, type TestClusters } from '../../adapters/cluster/control-plane.ts';
+import { clusterOf, openEks } from '../../local/eks/laptop-eks.ts';
 import { type BackupLaptop, startBackupLaptop } from '../backup/backup-laptop.ts';
 
 const image = 'tenantry-app:latest';
@@ -122,6 +125,23 @@ describe('a tenant with an app of its own', () => {
     await removeWorkload.run(step, world);
   });
 
+  test('has pods that are a role to AWS, and takes it with it when it goes', async () => {
+    const eks = await openEks({ controlPlanes: clusters.planes });
+    const { step, placement, namespace } = await placed('tyrell');
+    const clusterName = placement.cluster!.id;
+    await eks.client.send(new CreateClusterCommand(clusterOf(clusterName)));
+    const roleArn = 'arn:aws:iam::000000000000:role/tenantry-app';
+    const identities = openIdentities(eks.client);
+    const known = Object.create(settled({ roleArn }), { clusters: { value: { identities } } }) as World;
+    const associations = async () =>
+      (await eks.client.send(new ListPodIdentityAssociationsCommand({ clusterName, namespace }))).associations;
+    await expect.poll(() => deployWorkload.run(step, known).catch(() => undefined)).toBeDefined();
+    await deployWorkload.run(step, known);
+    expect(await associations()).toMatchObject([{ namespace, serviceAccount: 'app' }]);
+    await removeWorkload.run(step, known);
+    expect(await associations()).toEqual([]);
+  });
+
   test('is told that its image is not there, and fails when the deadline has passed', async () => {
     const { step, namespace, cluster } = await placed('initech');
     await deployWorkload.run(step, settled({ image: 'tenantry-app:missing' }));
@@ -185,12 +205,10 @@ describe('a tenant with an app of its own', () => {
     await cluster.apply([{ ...held, metadata: { ...held.metadata, finalizers: ['example.com/hold'] } }]);
     await removeWorkload.run(step, world);
     const look = () => takeDown(cluster, requireOwnApp(placement));
-    await expect
-      .poll(look, { timeout: 5_000 })
-      .toMatchObject({
-        gone: false,
-        reason: expect.stringMatching(/NamespaceFinalizersRemaining.*example\.com\/hold/),
-      });
+    await expect.poll(look, { timeout: 5_000 }).toMatchObject({
+      gone: false,
+      reason: expect.stringMatching(/NamespaceFinalizersRemaining.*example\.com\/hold/),
+    });
     await cluster.apply([{ ...held, metadata: { ...held.metadata, finalizers: [] } }]);
     await expect.poll(() => awaitWorkloadGone.run(step, world), { timeout: 20_000 }).toMatchObject({ gone: true });
   });
