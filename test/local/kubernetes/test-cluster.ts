@@ -13,6 +13,7 @@ import type { Deployment, Pod } from '../../../local/kubernetes/controllers/work
 import { type Controllers, startControllers } from '../../../local/kubernetes/controllers.ts';
 import { createHostTable, type FedHostTable } from '../../../local/kubernetes/hosts.ts';
 import { createPodRuntime, type PodRuntime } from '../../../local/kubernetes/pod-runtime.ts';
+import { type RealControlPlane, realControlPlane } from '../../../local/kubernetes/real-control-plane.ts';
 
 const run = promisify(execFile);
 
@@ -72,18 +73,32 @@ export const startTestLaptop = async (): Promise<TestLaptop> => {
   const planes = await startControlPlanes({ directory, authenticate: () => Promise.resolve(undefined), log });
   const runtime = createPodRuntime({ images: () => images, log });
   const hosts = createHostTable();
-  const controllers = new Map<string, Controllers>();
+  const running = new Map<string, { connection: ApiConnection; controllers: Controllers; real?: RealControlPlane }>();
   const clients: ApiClient[] = [];
 
-  const cluster = async (name = 'tenantry'): Promise<ApiConnection> => {
+  /** With KUBEBUILDER_ASSETS a real etcd and kube-apiserver, else the endpoint of the laptop. */
+  const controlPlane = async (name: string): Promise<{ connection: ApiConnection; real?: RealControlPlane }> => {
+    const real = await realControlPlane(process.env, { directory: join(directory, `real-${name}`), log });
+    if (real && !real.own)
+      throw new Error('These tests bring controllers of their own: they do not run in a cluster that has some.');
+    if (real) return { connection: real.connection, real };
     planes.create(name);
-    const connection = {
-      server: planes.endpoint(name),
-      token: planes.adminToken(name),
-      certificateAuthority: planes.certificateAuthority,
+    return {
+      connection: {
+        server: planes.endpoint(name),
+        token: planes.adminToken(name),
+        certificateAuthority: planes.certificateAuthority,
+      },
     };
-    if (!controllers.has(name)) controllers.set(name, await startControllers(connection, { runtime, log, hosts }));
-    return connection;
+  };
+
+  const cluster = async (name = 'tenantry'): Promise<ApiConnection> => {
+    const known = running.get(name);
+    if (known) return known.connection;
+    const plane = await controlPlane(name);
+    const controllers = await startControllers(plane.connection, { runtime, log, hosts });
+    running.set(name, { ...plane, controllers });
+    return plane.connection;
   };
 
   const kubeconfig = async ({ server, token, certificateAuthority }: ApiConnection): Promise<string> => {
@@ -166,9 +181,10 @@ export const startTestLaptop = async (): Promise<TestLaptop> => {
     cluster,
     open,
     stop: async () => {
-      await Promise.all([...controllers.values()].map((running) => running.close()));
+      await Promise.all([...running.values()].map(({ controllers }) => controllers.close()));
       await runtime.close();
       for (const client of clients) client.close();
+      await Promise.all([...running.values()].map(({ real }) => real?.close()));
       await planes.close();
       await rm(directory, { recursive: true, force: true });
     },
