@@ -70,7 +70,14 @@ describe('a step', () => {
 
   test('whose registry is away is DatabaseUnavailable too', async () => {
     const login = async () => ({ username: 'x', password: 'x' });
-    const secrets = { credentials: login, ensure: login, remove: async () => undefined, forget: () => undefined };
+    const values = async () => ({});
+    const secrets = {
+      credentials: login,
+      values,
+      ensure: login,
+      remove: async () => undefined,
+      forget: () => undefined,
+    };
     const place = { host: '127.0.0.1', port: 1, database: 'control', secretId: 'x' };
     const registry = openRegistry(openRegistryConnection(place, secrets));
     const away = Object.create(world, { registry: { value: registry } }) as World;

@@ -30,6 +30,7 @@ const storeOf = (password: string): Secrets & { stored: string } => {
     forget: () => {
       kept = undefined;
     },
+    values: () => Promise.reject(new Error('nobody asks for values here')),
     ensure: () => Promise.reject(new Error('nobody makes a login here')),
     remove: () => Promise.reject(new Error('nobody removes a login here')),
   };
