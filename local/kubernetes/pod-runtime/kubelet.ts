@@ -16,6 +16,9 @@ export interface Kubelet {
 
 const patience = 5_000;
 
+/** Grace of a process whose pod is gone from the API: it was deleted by force. */
+const forced = 1_000;
+
 const keySources = ({ client }: Cluster, namespace: string): KeySources => {
   const read = async (kind: typeof kinds.secrets, name: string) => {
     try {
@@ -47,18 +50,20 @@ export const startKubelet = (
   const { client, pods, events, log } = cluster;
   /** By uid: a pod of the same name may come while the old one ends. */
   const running = new Map<string, { pod: RunningPod; grace: number; key: string }>();
-  const ending = new Map<string, Promise<void>>();
+  const ending = new Map<string, { pod: RunningPod; key: string; done: Promise<void> }>();
 
-  const end = (uid: string, graceMillis: number): Promise<void> => {
+  /** Again for one that is ending: the shorter grace counts, as for `kubectl delete --force`. */
+  const end = (uid: string, graceMillis: number): void => {
+    const late = ending.get(uid);
+    if (late) void late.pod.end(graceMillis);
     const known = running.get(uid);
-    if (!known) return ending.get(uid) ?? Promise.resolve();
+    if (!known) return;
     running.delete(uid);
     const done = known.pod.end(graceMillis).finally(() => {
       ending.delete(uid);
       queue.add(known.key);
     });
-    ending.set(uid, done);
-    return done;
+    ending.set(uid, { pod: known.pod, key: known.key, done });
   };
 
   const start = (pod: Pod): void => {
@@ -80,7 +85,7 @@ export const startKubelet = (
     const known = running.get(uid);
     if (known) {
       events.record({ kind: kinds.pods, object: pod }, 'Normal', 'Killing', `Stopping pod ${pod.metadata.name}`);
-      void end(uid, graceOf(pod));
+      end(uid, graceOf(pod));
       await pods.writeStatus(pod, known.pod.status());
       return;
     }
@@ -98,8 +103,8 @@ export const startKubelet = (
   const reconcile = async (key: string): Promise<undefined> => {
     const { namespace, name } = splitKey(key);
     const pod = pods.get(namespace, name);
-    for (const [uid, known] of running)
-      if (known.key === key && uid !== pod?.metadata.uid) void end(uid, Math.min(known.grace, patience));
+    for (const [uid, known] of [...running, ...ending])
+      if (known.key === key && uid !== pod?.metadata.uid) end(uid, forced);
     if (!pod) return;
     if (isTerminating(pod)) return void (await terminate(pod));
     const { uid } = pod.metadata;
@@ -115,7 +120,7 @@ export const startKubelet = (
     const status = running.get(uid)?.pod.status();
     if (!status) return;
     await pods.writeStatus(pod, { ...pod.status, ...status });
-    if (status.phase === 'Succeeded' || status.phase === 'Failed') void end(uid, 0);
+    if (status.phase === 'Succeeded' || status.phase === 'Failed') end(uid, 0);
   };
 
   const queue = createQueue({ name: 'Pod', reconcile, log });
@@ -124,7 +129,7 @@ export const startKubelet = (
     close: async () => {
       await queue.close();
       await Promise.all([...running.values()].map(({ pod, grace }) => pod.end(Math.min(grace, patience))));
-      await Promise.all(ending.values());
+      await Promise.all([...ending.values()].map(({ done }) => done));
     },
   };
 };

@@ -113,10 +113,12 @@ export const runPod = ({ pod, runtime, sources, startDelayMillis, changed, tell 
       };
     },
     end: async (graceMillis) => {
+      const isFirst = !ending.signal.aborted;
       ending.abort();
       const sleep = Math.max(0, ...spec.containers.map(({ lifecycle }) => lifecycle?.preStop?.sleep?.seconds ?? 0));
       const began = performance.now();
-      if (sleep > 0 && mains.size > 0) await pause(Math.min(sleep * 1_000, graceMillis), new AbortController().signal);
+      if (isFirst && sleep > 0 && mains.size > 0)
+        await pause(Math.min(sleep * 1_000, graceMillis), new AbortController().signal);
       const left = Math.max(0, graceMillis - (performance.now() - began));
       await Promise.all([...inits.values(), ...mains.values()].map((container) => container.end(left)));
       await started;
