@@ -66,10 +66,11 @@ export const kubeconfigCommand = (): Command => {
   kubeconfig
     .command('token')
     .description('prints a credential for one cluster; kubectl asks for it')
-    .requiredOption('--cluster <name>', 'the cluster that the token is for')
+    .option('--cluster <name>', 'the cluster that the token is for')
     .action((_options: unknown, command: Command) => {
       // `kubeconfig` has an option of the same name, which takes the value when it is asked by its parent.
-      const { cluster } = command.optsWithGlobals<{ cluster: string }>();
+      const { cluster } = command.optsWithGlobals<{ cluster?: string }>();
+      if (!cluster) throw new CommandFailure(exitCodes.usage, 'name the cluster that the token is for: --cluster NAME');
       const { endpoint, region, accessKeyId, secretAccessKey } = connectedCloud();
       const keys = { accessKeyId, secretAccessKey };
       const credential = presignToken({ cluster, region, keys, stsEndpoint: endpoint, now: new Date() });

@@ -12,6 +12,7 @@ import {
   resourceList,
 } from '../views/discovery.ts';
 import { openApiDocument, openApiIndex } from '../views/openapi.ts';
+import { openApiV2, openApiV2Type } from '../views/openapi-v2.ts';
 import { answer, type Exchange } from './exchange.ts';
 import { type PathTarget, parsePath, verbOf } from './request.ts';
 import { serveResource } from './resources.ts';
@@ -41,6 +42,10 @@ const serveOther = (exchange: Exchange, path: string): void => {
   const bare = path.replace(/\/+$/, '');
   if (/^\/(healthz|readyz|livez)(\/.*)?$/.test(bare)) {
     response.writeHead(200, { 'content-type': 'text/plain' }).end('ok');
+    return;
+  }
+  if (bare === '/openapi/v2') {
+    response.writeHead(200, { 'content-type': openApiV2Type }).end(openApiV2(servedKinds(exchange.objects)));
     return;
   }
   const { body, type } = documentAt(exchange, bare);

@@ -62,6 +62,9 @@ export const ask = async (
   path: string,
   { token = tokenOf(cluster, 'root'), contentType = 'application/json', accept, body }: Asking = {},
 ): Promise<Answer> => {
+  const bytes = Buffer.isBuffer(body)
+    ? body
+    : Buffer.from(body === undefined ? '' : typeof body === 'string' ? body : JSON.stringify(body));
   const options: RequestOptions = {
     method,
     ca: Buffer.from(planes.certificateAuthority, 'base64'),
@@ -70,11 +73,13 @@ export const ask = async (
       ...(token === '' ? {} : { authorization: `Bearer ${token}` }),
       'content-type': contentType,
       'user-agent': 'test/1',
+      // Node frames the body of a DELETE by its length or not at all.
+      'content-length': bytes.length,
       ...(accept ? { accept } : {}),
     },
   };
   const sent = request(`${planes.endpoint(cluster)}${path}`, options);
-  sent.end(body === undefined || Buffer.isBuffer(body) || typeof body === 'string' ? body : JSON.stringify(body));
+  sent.end(bytes);
   const [response] = await once(sent, 'response');
   const chunks: Buffer[] = [];
   for await (const chunk of response) chunks.push(chunk);
