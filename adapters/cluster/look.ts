@@ -5,17 +5,21 @@ import type { Cluster } from './cluster.ts';
 
 /** How far the app of a namespace is, once. A Deployment that is not there has failed: nobody but Tenantry takes it away. */
 export const lookAtApp = async (cluster: Cluster, namespace: string): Promise<RolloutState> => {
-  const deployment = await cluster.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace, name: appName });
+  const [deployment, scaler] = await Promise.all([
+    cluster.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace, name: appName }),
+    cluster.get({ apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', namespace, name: appName }),
+  ]);
   if (!deployment)
     return { state: 'failed', reason: `there is no Deployment ${appName} in ${namespace}; deploy the app again` };
-  const first = rolloutOf(deployment);
+  const least = (scaler?.spec as { minReplicas?: number } | undefined)?.minReplicas;
+  const first = rolloutOf(deployment, { least });
   if (first.state === 'ready') return first;
   // Only a rollout that is not done has something to explain: two more requests.
   const [pods, events] = await Promise.all([
     cluster.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace, labels: `${labelNames.name}=${appName}` }),
     cluster.list({ apiVersion: 'v1', kind: 'Event' }, { namespace }),
   ]);
-  return rolloutOf(deployment, pods, events);
+  return rolloutOf(deployment, { pods, events, least });
 };
 
 /** Why a namespace is still there: what its conditions say, `NamespaceFinalizersRemaining` above all. */

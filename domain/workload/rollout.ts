@@ -7,6 +7,13 @@ export interface RolloutState {
   readonly reason: string;
 }
 
+export interface RolloutFacts {
+  readonly pods?: readonly KubeObject[];
+  readonly events?: readonly KubeObject[];
+  /** What its autoscaler will raise it to at least; a new Deployment has one replica until then. */
+  readonly least?: number | undefined;
+}
+
 interface Condition {
   readonly type: string;
   readonly status: string;
@@ -94,12 +101,11 @@ const eventReason = (events: readonly Event[]): string | undefined => {
  */
 export const rolloutOf = (
   deployment: KubeObject,
-  pods: readonly KubeObject[] = [],
-  events: readonly KubeObject[] = [],
+  { pods = [], events = [], least = 1 }: RolloutFacts = {},
 ): RolloutState => {
   const { metadata, spec, status } = deployment as unknown as Deployment;
   const told = { replicas: 0, updatedReplicas: 0, availableReplicas: 0, observedGeneration: 0, ...status };
-  const wanted = spec?.replicas ?? 1;
+  const wanted = Math.max(spec?.replicas ?? 1, least);
   const seen = told.observedGeneration >= (metadata.generation ?? 1);
   const detail = podReason(pods as unknown as Pod[]) ?? eventReason(events as unknown as Event[]);
   if (seen) {

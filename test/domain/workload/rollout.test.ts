@@ -30,6 +30,14 @@ test('an app is ready when every pod is new and available', () => {
   expect(rolloutOf(deployment(whole))).toEqual({ state: 'ready', reason: '2 of 2 pods available' });
 });
 
+test('an app that its autoscaler has not raised yet is not ready', () => {
+  const one = { observedGeneration: 1, replicas: 1, updatedReplicas: 1, availableReplicas: 1 };
+  const fresh = deployment(one, { generation: 1, replicas: 1 });
+  expect(rolloutOf(fresh, { least: 3 })).toEqual({ state: 'progressing', reason: '1 of 3 pods available, 1 updated' });
+  expect(rolloutOf(fresh, { least: 1 }).state).toBe('ready');
+  expect(rolloutOf(deployment(whole), { least: 1 })).toMatchObject({ state: 'ready', reason: '2 of 2 pods available' });
+});
+
 describe('an app that looks ready and is not', () => {
   const cases: Record<string, KubeObject> = {
     'the controller has not seen the change': deployment(whole, { generation: 3 }),
@@ -59,7 +67,7 @@ test('a quota that refuses a pod ends the wait, with its own words', () => {
 test('an image that cannot be pulled is waited for until the deadline, and named before and after', () => {
   const pods = [pod('app-1', waiting('ImagePullBackOff', 'Back-off pulling image "chat:9"'))];
   const before = deployment({ observedGeneration: 2, replicas: 2, updatedReplicas: 2, availableReplicas: 0 });
-  expect(rolloutOf(before, pods)).toEqual({
+  expect(rolloutOf(before, { pods })).toEqual({
     state: 'progressing',
     reason: '0 of 2 pods available, 2 updated; pod app-1: ImagePullBackOff: Back-off pulling image "chat:9"',
   });
@@ -67,12 +75,12 @@ test('an image that cannot be pulled is waited for until the deadline, and named
     { type: 'Progressing', status: 'False', reason: 'ProgressDeadlineExceeded', message: 'too late' },
   ];
   const after = deployment({ ...(before.status as object), conditions });
-  expect(rolloutOf(after, pods)).toEqual({
+  expect(rolloutOf(after, { pods })).toEqual({
     state: 'failed',
     reason: 'ProgressDeadlineExceeded: too late; pod app-1: ImagePullBackOff: Back-off pulling image "chat:9"',
   });
   const nonsense = [pod('app-1', waiting('InvalidImageName', 'couldn\'t parse image "CHAT::1"'))];
-  expect(rolloutOf(before, nonsense).state).toBe('failed');
+  expect(rolloutOf(before, { pods: nonsense }).state).toBe('failed');
 });
 
 test('the newest pod and the newest warning tell what is wrong', () => {
@@ -81,13 +89,15 @@ test('the newest pod and the newest warning tell what is wrong', () => {
   const unplaced = pod('app-new', {
     conditions: [{ type: 'PodScheduled', status: 'False', reason: 'Unschedulable', message: '0/2 nodes' }],
   });
-  expect(rolloutOf(before, [old, unplaced]).reason).toContain('pod app-new: Unschedulable: 0/2 nodes');
+  expect(rolloutOf(before, { pods: [old, unplaced] }).reason).toContain('pod app-new: Unschedulable: 0/2 nodes');
   const crashed = pod('app-1', {
     containerStatuses: [
       { ready: false, restartCount: 3, state: {}, lastState: { terminated: { reason: 'Error', exitCode: 1 } } },
     ],
   });
-  expect(rolloutOf(before, [crashed]).reason).toContain('pod app-1: restarted 3 times (it ended with Error 1)');
+  expect(rolloutOf(before, { pods: [crashed] }).reason).toContain(
+    'pod app-1: restarted 3 times (it ended with Error 1)',
+  );
   const event = (message: string, lastTimestamp: string, type = 'Warning') => ({
     apiVersion: 'v1',
     kind: 'Event',
@@ -102,5 +112,5 @@ test('the newest pod and the newest warning tell what is wrong', () => {
     event('older', '2026-11-27T04:00:01Z'),
     event('scaled', '2026-11-27T04:00:03Z', 'Normal'),
   ];
-  expect(rolloutOf(before, [], events).reason).toBe('1 of 2 pods available, 1 updated; Unhealthy: probe failed');
+  expect(rolloutOf(before, { events }).reason).toBe('1 of 2 pods available, 1 updated; Unhealthy: probe failed');
 });

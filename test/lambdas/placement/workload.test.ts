@@ -115,6 +115,9 @@ describe('a tenant with an app of its own', () => {
     const kinds = async () =>
       (await cluster.list({ apiVersion: 'policy/v1', kind: 'PodDisruptionBudget' }, { namespace })).length;
     expect(await kinds()).toBe(1);
+    await becomesReady(step);
+    const pods = { apiVersion: 'v1', kind: 'Pod' };
+    expect(await cluster.list(pods, { namespace })).toHaveLength(2);
     await laptop.sql.query(`UPDATE tenants SET plan = 'starter' WHERE id = 'globex'`);
     const { pruned } = await deployWorkload.run(step, world);
     expect(pruned).toEqual([
