@@ -103,7 +103,7 @@ export interface BackupSlice {
 const sliceSize = 5_000;
 
 /** Rows take about four times the bytes of their archive (text 4 to 17, files that are compressed already 1). */
-const rowsOverArchive = 4;
+export const rowsOverArchive = 4;
 
 const rowBytes = ({ bytes }: BackupAge): number => (bytes ?? 0) * rowsOverArchive;
 

@@ -1,5 +1,6 @@
 import type { Manifest } from './archive.ts';
-import type { DrillOutcome } from './backup.ts';
+import { type DrillOutcome, rowsOverArchive } from './backup.ts';
+import { type StepRoute, stepRoute } from './step-route.ts';
 
 /** The archive of one tenant that a drill could try. */
 export interface DrillCandidate {
@@ -35,6 +36,8 @@ export interface DrillSlice {
   readonly cell: string;
   readonly schemaFingerprint: string;
   readonly backups: readonly DrilledBackup[];
+  /** It takes longer than a Lambda lives: it runs as a container task. */
+  readonly large: boolean;
 }
 
 /** Archives of one scheduled run, unless its input says otherwise. */
@@ -64,13 +67,20 @@ const sliceBackups = 50;
 /** Compressed. A function has 840 s, and restoring takes far less for this much (bench `drill.tenants_per_min`). */
 const sliceBytes = 256 * 1024 * 1024;
 
+/** Where an archive is tried: its rows are loaded, then gone through again for their digests and keys. */
+const routeOf = (bytes: number): StepRoute => stepRoute({ bytes: bytes * rowsOverArchive, passes: 2 });
+
 /**
  * Chosen archives by cell and schema version, in their order, at most 50 and 256 MiB a slice; a larger archive is alone. At
- * the least one slice for each of `workers`, so that a small sample does not wait for one of them.
+ * the least one slice for each of `workers`, so that a small sample does not wait for one of them. `through` says where all of
+ * them run, whatever their size.
  */
-export const drillSlices = (chosen: readonly DrillCandidate[], workers = 2): DrillSlice[] => {
+export const drillSlices = (
+  chosen: readonly DrillCandidate[],
+  { workers = 2, through }: { readonly workers?: number; readonly through?: StepRoute | undefined } = {},
+): DrillSlice[] => {
   const most = Math.max(1, Math.min(sliceBackups, Math.ceil(chosen.length / workers)));
-  const slices: { slice: DrillSlice & { backups: DrilledBackup[] }; bytes: number }[] = [];
+  const slices: { slice: Omit<DrillSlice, 'large'> & { backups: DrilledBackup[] }; bytes: number }[] = [];
   const open = new Map<string, (typeof slices)[number]>();
   for (const { cell, schemaFingerprint, tenantId, backupId, bytes } of chosen) {
     const place = `${cell} ${schemaFingerprint}`;
@@ -83,7 +93,7 @@ export const drillSlices = (chosen: readonly DrillCandidate[], workers = 2): Dri
     current.slice.backups.push({ tenantId, backupId });
     current.bytes += bytes;
   }
-  return slices.map(({ slice }) => slice);
+  return slices.map(({ slice, bytes }) => ({ ...slice, large: (through ?? routeOf(bytes)) === 'task' }));
 };
 
 export interface DrillCounts {

@@ -6,6 +6,7 @@ import { failures, StepFailure } from '../domain/errors.ts';
 import type { TaskStep } from '../domain/workflows.ts';
 import { handler as dumpDatabase } from './backup/dump-database.ts';
 import { handler as loadClone } from './clone/load-clone.ts';
+import { handler as drillRestore } from './drill/drill-restore.ts';
 import { handler as cutOver } from './migrate/cut-over.ts';
 import { handler as finishMigration } from './migrate/finish-migration.ts';
 import { handler as verifyCopy } from './migrate/verify-copy.ts';
@@ -16,6 +17,7 @@ import { type StepHandler, worldOfProcess } from './step.ts';
 
 const handlers: Readonly<Record<TaskStep, StepHandler<unknown>>> = {
   DumpDatabase: dumpDatabase,
+  DrillRestore: drillRestore,
   StageRestore: stageRestore,
   CompareRestore: compareRestore,
   SwapRestore: swapRestore,

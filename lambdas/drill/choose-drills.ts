@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { World } from '../../adapters/world.ts';
 import { chooseDrills, type DrillCandidate, type DrillSlice, defaultSample, drillSlices } from '../../domain/drill.ts';
 import { StepFailure } from '../../domain/errors.ts';
+import { stepRoutes } from '../../domain/step-route.ts';
 import { step } from '../step.ts';
 import { drillListKey, drillSlicesSchema } from './drill-list.ts';
 
@@ -20,6 +21,8 @@ const contract = {
     backupId: z.string().optional(),
     backupIds: z.array(z.string()).optional(),
     requestedBy: z.string().optional(),
+    /** Where the archives are tried, whatever their size. */
+    through: z.enum(stepRoutes).optional(),
   }),
   output: z.object({
     bucket: z.string(),
@@ -97,7 +100,7 @@ export const handler = step('ChooseDrills', contract, async (input, world) => {
   };
   const written = await read();
   if (written) return written;
-  const slices = drillSlices(await choose(world, input));
+  const slices = drillSlices(await choose(world, input), { through: input.through });
   if (await objects.putNew(key, JSON.stringify(slices), 'application/json')) return answer(slices);
   return (await read()) ?? answer([]);
 });

@@ -90,16 +90,24 @@ describe('slices', () => {
         expect(slices.flatMap(({ backups }) => backups.map(({ tenantId }) => tenantId)).sort()).toEqual(
           candidates.map(({ tenantId }) => tenantId).sort(),
         );
-        for (const { cell, schemaFingerprint, backups } of slices) {
+        for (const { cell, schemaFingerprint, backups, large } of slices) {
           const own = backups.map(({ tenantId }) => byTenant.get(tenantId)!);
           expect(own.every((one) => one.cell === cell && one.schemaFingerprint === schemaFingerprint)).toBe(true);
           expect(own.length).toBeLessThanOrEqual(50);
           const bytes = own.reduce((sum, one) => sum + one.bytes, 0);
           expect(own.length === 1 || bytes <= 256 * 1024 * 1024).toBe(true);
+          // Four bytes of rows for each of the archive, loaded and then compared; twice the time must fit into 840 s.
+          expect(large).toBe(2 * 2 * 4 * bytes > 840 * 12_000_000);
         }
       }),
       { seed, numRuns: 200 },
     );
+  });
+
+  test('go where they are sent, whatever their size', () => {
+    const fleet = [candidate('small', { bytes: 1 }), candidate('large', { bytes: 2_000_000_000 })];
+    for (const through of ['lambda', 'task'] as const)
+      for (const { large } of drillSlices(fleet, { through })) expect(large).toBe(through === 'task');
   });
 
   test('of a small sample are two, so that two workers have something to do', () => {

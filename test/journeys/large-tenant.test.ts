@@ -116,6 +116,20 @@ describe('the archive of a tenant that is too large for a Lambda', () => {
     if (status !== 'SUCCEEDED') throw new Error(cause);
   });
 
+  test('is tried by a drill, and its record says what came of it', async () => {
+    const ran = await followTasks();
+    const drilled = await laptop.run('drill-restores', { tenantId: 'acme', through: 'task' });
+    expect(drilled, drilled.cause).toMatchObject({ status: 'SUCCEEDED' });
+    expect(JSON.parse(drilled.output!)).toMatchObject({ drilled: 1, passed: 1, missed: 0 });
+    expect(await ran()).toEqual(['drill-restore 0']);
+    const control = await laptop.admin('control');
+    const { rows } = await control.query(
+      "SELECT drill_outcome FROM backups WHERE tenant_id = 'acme' AND drill_outcome IS NOT NULL",
+    );
+    await control.end();
+    expect(rows).toEqual([{ drill_outcome: 'passed' }]);
+  });
+
   test('is put back in place by container tasks, and that is told and undone as ever', async () => {
     await renameUsers();
     const damaged = await namesOf('acme');

@@ -83,6 +83,24 @@ describe('the deployed workflows', () => {
     expect(JSON.stringify(dump)).not.toMatch(/PoolRestoreRole|PoolMigrate|PoolProvisionRole/);
   });
 
+  test('a drill may read the logins of the pool that make and fill a scratch database, and no other secret of a database', () => {
+    const policies = Object.entries(tenancy.findResources('AWS::IAM::Policy')).filter(([id]) =>
+      /^(?:TasksDrillRestoreTaskRole|DrillRestoreServiceRole)/.test(id),
+    );
+    expect(policies).toHaveLength(2);
+    for (const [id, { Properties }] of policies) {
+      const reading = Properties.PolicyDocument.Statement.filter(({ Action }: { Action: string | string[] }) =>
+        [Action].flat().includes('secretsmanager:GetSecretValue'),
+      );
+      const secrets = reading.flatMap(({ Resource }: { Resource: unknown }) =>
+        [...JSON.stringify(Resource).matchAll(/OutputRef(?<name>[A-Za-z]+?)[0-9A-F]{8}/g)].map(
+          ({ groups }) => groups!.name,
+        ),
+      );
+      expect(secrets.toSorted(), id).toEqual(['PoolMigrate', 'PoolRestoreRole', 'RegistryControlRole']);
+    }
+  });
+
   test('a step that runs as a task has the reach of its function there, in the same image, and nothing more', () => {
     const definitions = Object.values(tenancy.findResources('AWS::ECS::TaskDefinition'));
     expect(definitions.map(({ Properties }) => Properties.Family).toSorted()).toEqual(
