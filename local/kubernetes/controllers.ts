@@ -47,8 +47,9 @@ export const startControllers = async (
   const cluster = openCluster(client, log);
   const ending = new AbortController();
   await Promise.all(cluster.watched.map((resource) => resource.start(ending.signal)));
-  await cluster.events.start();
-  await ensureNode(client);
+  // Neither is worth a cluster without controllers.
+  for (const early of [cluster.events.start(), ensureNode(client)])
+    await early.catch((error: unknown) => log(error instanceof Error ? error.message : String(error)));
   const queues = [
     namespaceContent(cluster, connection.certificateAuthority),
     namespaces(cluster),

@@ -91,6 +91,14 @@ describe('an app of one tenant', () => {
     expect(await stored('after the move')).toBe(0);
   });
 
+  test('whose database was dropped after a move says the same', async () => {
+    const tenancy = tenancyFromEnvironment({ ...environment(), DATABASE_NAME: 'dropped' });
+    const route = (await tenancy.resolveTenant(host))!;
+    const reading = tenancy.withTenant(route, (sql) => sql.query('SELECT 1'));
+    await expect(reading).rejects.toMatchObject({ name: 'TenantMoved', status: 503, retryAfter: 1, moved: 'acme' });
+    await tenancy.close();
+  });
+
   test('whose tenant is fenced lets the write wait, and stores it once', async () => {
     const send = await say(await signIn(), 'through the fence');
     await setState('fenced');

@@ -8,7 +8,7 @@ import { type ApiClient, openApiClient } from '../../../local/kubernetes/api-cli
 import { startControlPlanes } from '../../../local/kubernetes/control-planes.ts';
 import { kinds, pathOf } from '../../../local/kubernetes/controllers/kinds.ts';
 import { mostEvents } from '../../../local/kubernetes/controllers/recorder.ts';
-import type { Deployment } from '../../../local/kubernetes/controllers/workloads.ts';
+import type { Deployment, Pod } from '../../../local/kubernetes/controllers/workloads.ts';
 import { startControllers } from '../../../local/kubernetes/controllers.ts';
 import { createPodRuntime } from '../../../local/kubernetes/pod-runtime.ts';
 import { appSpec, eventually, images } from './test-cluster.ts';
@@ -22,8 +22,13 @@ afterEach(async () => {
 /** Passes connections on and counts the bytes, so that a test sees who talks when nothing happens. TLS goes through untouched. */
 const startForwarder = async (port: number) => {
   let bytes = 0;
+  let blocked = false;
   const sockets = new Set<Socket>();
   const server = createServer((inner) => {
+    if (blocked) {
+      inner.destroy();
+      return;
+    }
     const outer = connect(port, '127.0.0.1');
     for (const socket of [inner, outer]) {
       sockets.add(socket);
@@ -48,7 +53,11 @@ const startForwarder = async (port: number) => {
     server.close();
     cut();
   });
-  return { port: (server.address() as AddressInfo).port, bytes: () => bytes, cut };
+  const block = (on: boolean): void => {
+    blocked = on;
+    if (on) cut();
+  };
+  return { port: (server.address() as AddressInfo).port, bytes: () => bytes, block };
 };
 
 const start = async (prepare: (api: ApiClient) => Promise<void> = () => Promise.resolve()) => {
@@ -95,21 +104,24 @@ test('an idle cluster is quiet: nobody asks, nobody answers', async () => {
   expect((user + system) / 1_000).toBeLessThan(80);
 });
 
-test('lost watches are taken up again, and what changed meanwhile is done', async () => {
+test('lost watches are taken up again, and what changed or went meanwhile is done', async () => {
   const { forwarder, api, lines } = await start();
-  await api.request('POST', path, { body: { metadata: { name: 'app' }, ...appSpec() } });
-  const replicas = (count: number) =>
-    eventually(async () => {
-      const { status } = await api.request<Deployment>('GET', `${path}/app`);
-      expect(status?.availableReplicas).toBe(count);
-    });
-  await replicas(1);
-  forwarder.cut();
-  await api.request('PATCH', `${path}/app`, {
-    body: { spec: { replicas: 2 } },
-    contentType: 'application/merge-patch+json',
-  });
-  await replicas(2);
+  for (const name of ['app', 'other'])
+    await api.request('POST', path, { body: { metadata: { name }, ...appSpec({ name }) } });
+  const pods = async (): Promise<string[]> => {
+    const { items } = await api.request<{ items: Pod[] }>('GET', pathOf(kinds.pods, { namespace: 'default' }));
+    return items
+      .filter(({ status }) => status?.containerStatuses?.every(({ ready }) => ready))
+      .map(({ metadata }) => metadata.name.split('-')[0]!)
+      .sort();
+  };
+  await eventually(async () => expect(await pods()).toEqual(['app', 'other']));
+  forwarder.block(true);
+  await api.request('DELETE', `${path}/other`);
+  const contentType = 'application/merge-patch+json';
+  await api.request('PATCH', `${path}/app`, { body: { spec: { replicas: 2 } }, contentType });
+  forwarder.block(false);
+  await eventually(async () => expect(await pods()).toEqual(['app', 'app']));
   expect(lines.some((line) => /^watch of deployments: .*; again in \d+ ms$/.test(line))).toBe(true);
 });
 

@@ -193,12 +193,14 @@ export const startTestLaptop = async (): Promise<TestLaptop> => {
 
 /** Spec of a Deployment of the fixture app, with a readiness probe every second. */
 export const appSpec = ({
+  name = 'app',
   replicas = 1,
   image = 'app:1',
   container = {},
   pod = {},
   ...rest
 }: {
+  name?: string;
   replicas?: number;
   image?: string;
   container?: object;
@@ -207,9 +209,9 @@ export const appSpec = ({
 } = {}) => ({
   spec: {
     replicas,
-    selector: { matchLabels: { 'app.kubernetes.io/name': 'app' } },
+    selector: { matchLabels: { 'app.kubernetes.io/name': name } },
     template: {
-      metadata: { labels: { 'app.kubernetes.io/name': 'app' } },
+      metadata: { labels: { 'app.kubernetes.io/name': name } },
       spec: {
         terminationGracePeriodSeconds: 2,
         containers: [
