@@ -4,7 +4,7 @@ import { builtInKinds, definitionKind, type Kind, type Subresource } from './kin
 import type { KubeObject } from './object.ts';
 
 /** The kinds that a CustomResourceDefinition makes, one per served version. */
-const kindsOf = (definition: KubeObject): Kind[] => {
+export const kindsOf = (definition: KubeObject): Kind[] => {
   const { group, names, scope, versions } = definition.spec as V1CustomResourceDefinitionSpec;
   return versions
     .filter(({ served }) => served)

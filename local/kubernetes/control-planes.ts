@@ -99,9 +99,8 @@ export const startControlPlanes = async (options: ControlPlanesOptions): Promise
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const [, name = '', rest = '/', query = ''] = path.exec(request.url ?? '') ?? [];
-    const cluster = decodeURIComponent(name);
-    const objects = store.get(cluster);
-    const identity = objects && (await identify(cluster, request));
+    const objects = store.get(name);
+    const identity = objects && (await identify(name, request));
     if (!objects || !identity) {
       answer(response, 401, statusBody(unauthorized()));
       return;
@@ -149,7 +148,7 @@ export const startControlPlanes = async (options: ControlPlanesOptions): Promise
       adminTokens.delete(name);
     },
     names: () => store.names(),
-    endpoint: (name) => `https://127.0.0.1:${port}/clusters/${encodeURIComponent(name)}`,
+    endpoint: (name) => `https://127.0.0.1:${port}/clusters/${name}`,
     adminToken,
     close: async () => {
       store.close();

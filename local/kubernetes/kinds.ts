@@ -68,6 +68,12 @@ export const serviceKind = core('Service', 'services', {
   categories: all,
   subresources: ['status'],
 });
+export const serviceAccountKind = core('ServiceAccount', 'serviceaccounts', { shortNames: ['sa'] });
+export const priorityClassKind = define('scheduling.k8s.io', 'v1')('PriorityClass', 'priorityclasses', {
+  namespaced: false,
+  shortNames: ['pc'],
+  counted: true,
+});
 export const disruptionBudgetKind = define('policy', 'v1')('PodDisruptionBudget', 'poddisruptionbudgets', {
   shortNames: ['pdb'],
   subresources: ['status'],
@@ -95,7 +101,7 @@ export const builtInKinds: readonly Kind[] = [
   core('Node', 'nodes', { namespaced: false, shortNames: ['no'], subresources: ['status'] }),
   podKind,
   serviceKind,
-  core('ServiceAccount', 'serviceaccounts', { shortNames: ['sa'] }),
+  serviceAccountKind,
   core('Secret', 'secrets'),
   core('ConfigMap', 'configmaps', { shortNames: ['cm'] }),
   core('Event', 'events', { shortNames: ['ev'] }),
@@ -124,11 +130,7 @@ export const builtInKinds: readonly Kind[] = [
   roleBindingKind,
   clusterRoleKind,
   clusterRoleBindingKind,
-  define('scheduling.k8s.io', 'v1')('PriorityClass', 'priorityclasses', {
-    namespaced: false,
-    shortNames: ['pc'],
-    counted: true,
-  }),
+  priorityClassKind,
   define('coordination.k8s.io', 'v1')('Lease', 'leases'),
   definitionKind,
 ];

@@ -2,6 +2,7 @@ import { admitLimitRange } from './limit-range.ts';
 import { admitNamespace } from './namespaces.ts';
 import { admitPodSecurity } from './pod-security.ts';
 import { admitQuota } from './quota.ts';
+import { admitReferences } from './references.ts';
 import type { AdmissionRequest } from './request.ts';
 
 /**
@@ -10,6 +11,7 @@ import type { AdmissionRequest } from './request.ts';
  */
 export const admit = (request: AdmissionRequest): string[] => {
   admitNamespace(request);
+  admitReferences(request);
   admitLimitRange(request);
   const warnings = admitPodSecurity(request);
   admitQuota(request);

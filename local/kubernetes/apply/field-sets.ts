@@ -34,7 +34,7 @@ export const keyStep = (item: JsonObject, keys: readonly string[]): string => {
 const collect = (value: unknown, kind: string, steps: FieldPath, names: readonly string[], into: FieldSet): void => {
   if (Array.isArray(value)) {
     const type = listType(kind, names);
-    if (type === 'atomic') into.add(encodePath(steps));
+    if (type === 'atomic' || value.length === 0) into.add(encodePath(steps));
     else if (type === 'set') for (const item of value) into.add(encodePath([...steps, `v:${JSON.stringify(item)}`]));
     else {
       for (const item of value.filter(isObject)) {

@@ -86,7 +86,8 @@ const removeDropped = (object: KubeObject, dropped: readonly FieldPath[], kept: 
     if (!owned(path.slice(0, -1))) removeAt(object, path);
   }
   const leaves = dropped.filter((path) => path.at(-1) !== '.' && !isKeyField(path));
-  for (const path of leaves.toSorted((a, b) => b.length - a.length)) removeAt(object, path);
+  // A leaf that was empty may have become the parent of what is held now.
+  for (const path of leaves.toSorted((a, b) => b.length - a.length)) if (!owned(path)) removeAt(object, path);
   for (const path of dropped) {
     for (let length = path.length - 1; length > 1; length--) {
       const parent = path.slice(0, length);

@@ -91,6 +91,28 @@ const defaultLimitRange = (object: KubeObject): void => {
   }
 };
 
+/** Served from the moment it is stored: what clients wait for is true at once. */
+const establish = (object: KubeObject): void => {
+  const { names, versions = [] } = (object.spec ?? {}) as {
+    names?: object;
+    versions?: { name: string; storage: boolean }[];
+  };
+  const condition = { status: 'True', lastTransitionTime: object.metadata.creationTimestamp };
+  object.status ??= {
+    acceptedNames: names,
+    storedVersions: versions.filter(({ storage }) => storage).map(({ name }) => name),
+    conditions: [
+      { type: 'NamesAccepted', reason: 'NoConflicts', message: 'no conflicts found', ...condition },
+      {
+        type: 'Established',
+        reason: 'InitialNamesAccepted',
+        message: 'the initial names have been accepted',
+        ...condition,
+      },
+    ],
+  };
+};
+
 type Filler = (object: KubeObject, before: KubeObject | undefined, objects: ClusterObjects) => void;
 
 const fillers: Readonly<Record<string, Filler>> = {
@@ -110,6 +132,7 @@ const fillers: Readonly<Record<string, Filler>> = {
   PersistentVolumeClaim: defaultClaim,
   NetworkPolicy: defaultNetworkPolicy,
   LimitRange: defaultLimitRange,
+  CustomResourceDefinition: establish,
   PriorityClass: (object) => {
     object.preemptionPolicy ??= 'PreemptLowerPriority';
   },

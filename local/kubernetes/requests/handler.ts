@@ -2,7 +2,7 @@ import { authorize } from '../access/authorization.ts';
 import { serveReview } from '../access/reviews.ts';
 import { findKind, servedKinds } from '../catalog.ts';
 import type { Kind } from '../kinds.ts';
-import { noSuchPath, notAllowed, StatusError, statusBody } from '../status.ts';
+import { badRequest, noSuchPath, notAllowed, StatusError, statusBody } from '../status.ts';
 import {
   aggregatedDiscovery,
   aggregatedType,
@@ -76,17 +76,20 @@ const serve = async (exchange: Exchange, target: PathTarget): Promise<void> => {
   await serveResource(exchange, kind, path, verb);
 };
 
+const refusalOf = (error: unknown): StatusError => {
+  if (error instanceof StatusError) return error;
+  if (error instanceof URIError) return badRequest('the path has a malformed escape');
+  return new StatusError(500, 'InternalError', `Internal error occurred: ${(error as Error).message}`);
+};
+
 /** Serves a request below `/clusters/<name>`. Everything that goes wrong is answered as a Status. */
 export const handle = async (exchange: Exchange, path: string, log: (line: string) => void): Promise<void> => {
   const { request, response } = exchange;
   try {
     await serve(exchange, parsePath(path));
   } catch (error) {
-    const refusal =
-      error instanceof StatusError
-        ? error
-        : new StatusError(500, 'InternalError', `Internal error occurred: ${(error as Error).message}`);
-    if (!(error instanceof StatusError)) log(`${request.method} ${request.url}: ${(error as Error).stack}`);
+    const refusal = refusalOf(error);
+    if (refusal.code === 500 && refusal !== error) log(`${request.method} ${request.url}: ${(error as Error).stack}`);
     if (response.headersSent) response.destroy();
     else answer(response, refusal.code, statusBody(refusal));
   }

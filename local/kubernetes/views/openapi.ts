@@ -1,13 +1,24 @@
+import { createHash } from 'node:crypto';
 import type { Kind } from '../kinds.ts';
 import { noSuchPath } from '../status.ts';
 
 const pathOf = ({ group, version }: Pick<Kind, 'group' | 'version'>): string =>
   group ? `apis/${group}/${version}` : `api/${version}`;
 
+/** Clients keep a document for as long as its hash stays, also on disk. */
+const hashOf = (kinds: readonly Kind[], path: string): string =>
+  createHash('sha256')
+    .update(JSON.stringify(kinds.filter((kind) => pathOf(kind) === path).map(({ kind, plural }) => [kind, plural])))
+    .digest('hex')
+    .slice(0, 16);
+
 /** `/openapi/v3`: where the document of each group version stands. */
 export const openApiIndex = (kinds: readonly Kind[], prefix: string): object => ({
   paths: Object.fromEntries(
-    [...new Set(kinds.map(pathOf))].map((path) => [path, { serverRelativeURL: `${prefix}/openapi/v3/${path}?hash=1` }]),
+    [...new Set(kinds.map(pathOf))].map((path) => [
+      path,
+      { serverRelativeURL: `${prefix}/openapi/v3/${path}?hash=${hashOf(kinds, path)}` },
+    ]),
   ),
 });
 

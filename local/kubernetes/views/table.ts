@@ -16,12 +16,14 @@ export const tableOf = (
   include: string | null = 'Metadata',
 ): object => {
   const columns = columnsOf(kind.kind);
+  // Names of events tell nobody anything: kubectl prints them with `-o wide` alone.
+  const namePriority = kind.kind === 'Event' ? 1 : 0;
   return {
     kind: 'Table',
     apiVersion: 'meta.k8s.io/v1',
     metadata,
     columnDefinitions: [
-      { name: 'Name', type: 'string', format: 'name', description: '', priority: 0 },
+      { name: 'Name', type: 'string', format: 'name', description: '', priority: namePriority },
       ...columns.map(({ name, type = 'string', wide }) => ({
         name,
         type,

@@ -1,4 +1,5 @@
-import { type Kind, namespaceKind, podKind } from '../kinds.ts';
+import { kindsOf } from '../catalog.ts';
+import { definitionKind, type Kind, namespaceKind, podKind } from '../kinds.ts';
 import { isObject, type KubeObject, sameJson, timestamp } from '../object.ts';
 import { badRequest, conflict, forbidden, invalid } from '../status.ts';
 import type { Target } from './target.ts';
@@ -103,6 +104,13 @@ const checkDeletion = (kind: Kind, object: KubeObject, options: DeleteOptions): 
   }
 };
 
+/** Objects of a kind go with its definition, or they would be there again when somebody defines it anew. */
+const eraseInstances = ({ objects, kind }: Target, definition: KubeObject): Promise<unknown>[] => {
+  if (kind !== definitionKind) return [];
+  const [served] = kindsOf(definition);
+  return served ? objects.list(served).map((object) => objects.erase(served, object)) : [];
+};
+
 export type Deletion = { readonly gone: true } | { readonly gone: false; readonly object: KubeObject };
 
 /**
@@ -131,7 +139,7 @@ export const deleteObject = async (target: Target, object: KubeObject, options: 
   if (kind === namespaceKind) delete marked.metadata.deletionGracePeriodSeconds;
   if (options.dryRun) return isHeld(marked) ? { gone: false, object: marked } : { gone: true };
   if (!isHeld(marked)) {
-    await objects.erase(kind, marked);
+    await Promise.all([...eraseInstances(target, marked), objects.erase(kind, marked)]);
     return { gone: true };
   }
   if (sameJson(marked, object)) return { gone: false, object };

@@ -133,6 +133,35 @@ test('discovery names every kind in both of its forms', async () => {
   expect((await ask(planes, 'shared', 'GET', '/apis/nothing.dev/v1/things')).status).toBe(404);
 });
 
+test('a new kind changes the name of the OpenAPI document that clients keep', async () => {
+  const documentOf = async () => (await ask(planes, 'other', 'GET', '/openapi/v3')).body.paths['apis/x.dev/v1'];
+  const define = (plural: string, kind: string) =>
+    ask(planes, 'other', 'POST', '/apis/apiextensions.k8s.io/v1/customresourcedefinitions', {
+      body: {
+        metadata: { name: `${plural}.x.dev` },
+        spec: {
+          group: 'x.dev',
+          scope: 'Cluster',
+          names: { kind, plural },
+          versions: [{ name: 'v1', served: true, storage: true }],
+        },
+      },
+    });
+  await define('ones', 'One');
+  const first = (await documentOf()).serverRelativeURL;
+  expect(first).toMatch(/^\/clusters\/other\/openapi\/v3\/apis\/x.dev\/v1\?hash=\w+$/);
+  await define('twos', 'Two');
+  expect((await documentOf()).serverRelativeURL).not.toBe(first);
+});
+
+test('a path that no client means is refused cleanly', async () => {
+  expect((await ask(planes, 'shared', 'GET', '/api/v1/namespaces/%zz')).body).toMatchObject({ code: 400 });
+  expect((await ask(planes, 'shared', 'PUT', '/api/v1/namespaces')).body).toMatchObject({ code: 405 });
+  expect((await ask(planes, 'shared', 'GET', '/api/v1/namespaces/t-acme/pods/a/log')).body).toMatchObject({
+    code: 404,
+  });
+});
+
 test('a body over three MiB is refused', async () => {
   const body = { metadata: { name: 'big' }, data: { a: 'x'.repeat(3 * 1024 * 1024) } };
   const { status } = await create('/api/v1/namespaces/t-acme/configmaps', body);

@@ -168,6 +168,22 @@ test('an unlabelled namespace takes any pod', async () => {
   expect((await makePod('a', { securityContext: { privileged: true } })).status).toBe(201);
 });
 
+test('a pod names a service account and a priority that are there', async () => {
+  expect((await makePod('a', {}, { serviceAccountName: 'app' })).body.message).toBe(
+    `pods "a" is forbidden: error looking up service account ${namespace}/app: serviceaccount "app" not found`,
+  );
+  await create('serviceaccounts', { metadata: { name: 'app' } });
+  expect((await makePod('a', {}, { serviceAccountName: 'app' })).status).toBe(201);
+  expect((await makePod('b', {}, { priorityClassName: 'gold' })).body.message).toBe(
+    'pods "b" is forbidden: no PriorityClass with name gold was found',
+  );
+  await post('/apis/scheduling.k8s.io/v1/priorityclasses', { metadata: { name: 'gold' }, value: 1000 });
+  expect((await makePod('b', {}, { priorityClassName: 'gold' })).body.spec).toMatchObject({
+    priority: 1000,
+    preemptionPolicy: 'PreemptLowerPriority',
+  });
+});
+
 test('nothing is made in a namespace that is absent or being deleted', async () => {
   const absent = await post('/api/v1/namespaces/nowhere/configmaps', { metadata: { name: 'a' } });
   expect(absent.body).toMatchObject({ code: 404, message: 'namespaces "nowhere" not found' });

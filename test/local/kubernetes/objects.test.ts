@@ -338,8 +338,17 @@ test('a CustomResourceDefinition makes a kind that discovery lists and that keep
     spec: { endpoints: [{ port: 'http' }], anything: { goes: true } },
   };
   expect(await objects.create(monitor)).toMatchObject({ spec: monitor.spec, metadata: { generation: 1 } });
+  const { body: defined } = await ask(
+    planes,
+    'shared',
+    'GET',
+    `/apis/apiextensions.k8s.io/v1/customresourcedefinitions/${definition.metadata.name}`,
+  );
+  expect(defined.status.conditions).toContainEqual(expect.objectContaining({ type: 'Established', status: 'True' }));
   await objects.delete(definition);
   expect((await ask(planes, 'shared', 'GET', group)).status).toBe(404);
+  await objects.create(definition);
+  expect((await ask(planes, 'shared', 'GET', `${group}/servicemonitors`)).body.items).toEqual([]);
 });
 
 test('a pod is bound to a node once', async () => {
