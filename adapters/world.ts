@@ -140,6 +140,7 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     secretId: variable('APP_SECRET_ID'),
     roleArn: env.APP_ROLE_ARN || undefined,
   }));
+    chart: env.APP_CHART ? { chart: env.APP_CHART, program: env.APP_HELM || 'helm' } : undefined,
   return {
     get registry() {
       return registry();

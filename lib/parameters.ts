@@ -17,6 +17,8 @@ export interface Parameters {
   readonly serverStorage: number;
   /** Container image of tenants' own apps; `tenantry-app:latest` in the account's ECR unless told. */
   readonly appImage: string | undefined;
+  /** Chart of tenants' own apps: a path in the function's layers, or an `oci://` reference. */
+  readonly appChart: string | undefined;
   /** ARN in ACM of the certificate for tenants' hosts. */
   readonly appCertificate: string | undefined;
   /** ARN of the role or user that administers tenants' own clusters with kubectl; without one nobody but the steps does. */
@@ -50,6 +52,7 @@ export const readParameters = (node: Node): Parameters => {
     serverClass: String(context('serverClass') ?? 'db.t4g.medium'),
     serverStorage: positive('serverStorage', context('serverStorage'), 50),
     appImage: text('appImage'),
+    appChart: text('appChart'),
     appCertificate: text('appCertificate'),
     clusterOperator: text('clusterOperator'),
     alarmEmail: text('alarmEmail'),

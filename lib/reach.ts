@@ -58,6 +58,8 @@ export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Env
   APP_SECRET_ID: appSecretId,
   APP_ROLE_ARN: platform.appRole.roleArn,
   CLUSTER_ROLE_ARN: platform.clusters.role.roleArn,
+  APP_CHART: platform.appChart,
+  APP_HELM: '/opt/helm/helm',
   TENANT_STACK_TEMPLATE_URL: platform.clusters.template.httpUrl,
   TENANT_STACK_ROLE_ARN: platform.clusters.stackRole.roleArn,
   TENANT_STACK_KUBERNETES_VERSION: platform.clusters.kubernetesVersion,

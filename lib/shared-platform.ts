@@ -29,6 +29,7 @@ export class SharedPlatform extends Stack {
   /** Image and certificate of tenants' own apps. */
   readonly appImage: string;
   readonly appCertificate: string;
+  readonly appChart: string;
   /** What their pods are to AWS. It may do nothing of itself; session tags tell cluster, namespace and service account. */
   readonly appRole: IRole;
 
@@ -69,6 +70,7 @@ export class SharedPlatform extends Stack {
     this.appImage =
       parameters.appImage ?? `${this.account}.dkr.ecr.${this.region}.${this.urlSuffix}/tenantry-app:latest`;
     this.appCertificate = parameters.appCertificate ?? '';
+    this.appChart = parameters.appChart ?? '';
     this.appRole = new Role(this, 'AppRole', {
       roleName: 'tenantry-app',
       description: 'Pods of the apps of single tenants, by EKS Pod Identity',

@@ -237,6 +237,8 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
       APP_ENVIRONMENT: JSON.stringify({ SAMPLE_APP_OPEN_LOGIN: '1' }),
       APP_SECRET_ID: appSecretId,
       APP_ROLE_ARN: `arn:aws:iam::${target.accountId}:role/tenantry-app`,
+      APP_CHART: process.env.TENANTRY_APP_CHART ?? '',
+      APP_HELM: process.env.TENANTRY_HELM ?? 'helm',
       CLUSTER_ROLE_ARN: clusterRoleArn(target),
       TENANT_STACK_TEMPLATE_URL: templateUrl(target, archiveBucket),
       TENANT_STACK_ROLE_ARN: `arn:aws:iam::${target.accountId}:role/tenantry-tenant-stacks`,

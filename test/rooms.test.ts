@@ -20,7 +20,7 @@ const law: Readonly<
   >
 > = {
   domain: { rooms: [], packages: [/^zod$/], files: ['tenantry.config.ts'] },
-  adapters: { rooms: ['domain'], packages: [/^@aws-sdk\//, /^@smithy\//, /^pg/, /^node:/, /^zod$/] },
+  adapters: { rooms: ['domain'], packages: [/^@aws-sdk\//, /^@smithy\//, /^pg/, /^node:/, /^zod$/, /^js-yaml$/] },
   lambdas: {
     rooms: ['domain', 'adapters'],
     packages: [

@@ -1,25 +1,42 @@
-import { labelNames } from '../../domain/workload/object.ts';
+import { type KubeObject, labelNames, manager } from '../../domain/workload/object.ts';
 import { type RolloutState, rolloutOf } from '../../domain/workload/rollout.ts';
-import { appName } from '../../domain/workload/spec.ts';
 import type { Cluster } from './cluster.ts';
 
-/** How far the app of a namespace is, once. A Deployment that is not there has failed: nobody but Tenantry takes it away. */
+const minimumOf = (scalers: readonly KubeObject[], name: string): number | undefined => {
+  const specs = scalers.map(({ spec }) => spec as { scaleTargetRef: { name: string }; minReplicas?: number });
+  return specs.find(({ scaleTargetRef }) => scaleTargetRef.name === name)?.minReplicas;
+};
+
+/**
+ * How far the app of a namespace is, once: ready when all of its Deployments are. One without any has failed: nobody but
+ * Tenantry takes them away.
+ */
 export const lookAtApp = async (cluster: Cluster, namespace: string): Promise<RolloutState> => {
-  const [deployment, scaler] = await Promise.all([
-    cluster.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace, name: appName }),
-    cluster.get({ apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler', namespace, name: appName }),
+  const ours = { namespace, labels: `${labelNames.managedBy}=${manager}` };
+  const [deployments, scalers] = await Promise.all([
+    cluster.list({ apiVersion: 'apps/v1', kind: 'Deployment' }, ours),
+    cluster.list({ apiVersion: 'autoscaling/v2', kind: 'HorizontalPodAutoscaler' }, ours),
   ]);
-  if (!deployment)
-    return { state: 'failed', reason: `there is no Deployment ${appName} in ${namespace}; deploy the app again` };
-  const least = (scaler?.spec as { minReplicas?: number } | undefined)?.minReplicas;
-  const first = rolloutOf(deployment, { least });
-  if (first.state === 'ready') return first;
+  if (deployments.length === 0)
+    return { state: 'failed', reason: `there is no Deployment in ${namespace}; deploy the app again` };
+  const facts = deployments.map((object) => ({ object, least: minimumOf(scalers, object.metadata.name) }));
+  const slow = facts.filter(({ object, least }) => rolloutOf(object, { least }).state !== 'ready');
+  const [first] = facts;
+  if (slow.length === 0) return rolloutOf(first!.object, { least: first!.least });
   // Only a rollout that is not done has something to explain: two more requests.
   const [pods, events] = await Promise.all([
-    cluster.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace, labels: `${labelNames.name}=${appName}` }),
+    cluster.list({ apiVersion: 'v1', kind: 'Pod' }, { namespace }),
     cluster.list({ apiVersion: 'v1', kind: 'Event' }, { namespace }),
   ]);
-  return rolloutOf(deployment, { pods, events, least });
+  const states = slow.map(({ object, least }) => rolloutOf(object, { least, events, pods: podsOf(object, pods) }));
+  return states.find(({ state }) => state === 'failed') ?? states[0]!;
+};
+
+const podsOf = ({ spec }: KubeObject, pods: readonly KubeObject[]): KubeObject[] => {
+  const wanted = (spec as { selector?: { matchLabels?: Record<string, string> } }).selector?.matchLabels ?? {};
+  return pods.filter(({ metadata }) =>
+    Object.entries(wanted).every(([name, value]) => metadata.labels?.[name] === value),
+  );
 };
 
 /** Why a namespace is still there: what its conditions say, `NamespaceFinalizersRemaining` above all. */

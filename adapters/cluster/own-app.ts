@@ -4,6 +4,7 @@ import { planNamed } from '../../domain/plans.ts';
 import { appName, type WorkloadSpec } from '../../domain/workload/spec.ts';
 import { type Placement, rowsAt } from '../registry/placements.ts';
 import type { World } from '../world.ts';
+import type { ChartSettings } from './helm.ts';
 
 /** What every tenant's own app has in common; `lib` and `local` deploy what the names stand for. */
 export interface OwnAppSettings {
@@ -19,6 +20,8 @@ export interface OwnAppSettings {
   readonly environment: Readonly<Record<string, string>>;
   /** Secret with more that the app is told, as a JSON object of texts; there need not be one. */
   readonly secretId: string;
+  /** The app is this chart; undefined: Tenantry's own objects. */
+  readonly chart?: ChartSettings | undefined;
   /** Role of the app's pods in AWS (EKS Pod Identity); undefined: none. */
   readonly roleArn: string | undefined;
 }

@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import type { Cluster } from '../../adapters/cluster/cluster.ts';
 import { ownAppSpec, requireOwnApp, serviceAccountOf } from '../../adapters/cluster/own-app.ts';
+import { ownAppObjects } from '../../adapters/cluster/own-objects.ts';
 import { requireOwnNamespace } from '../../adapters/cluster/take-down.ts';
 import { classParamsKind, ingressClassKind, ingressClassObjects } from '../../domain/workload/ingress-class.ts';
 import { monitorKind } from '../../domain/workload/monitor.ts';
-import { workloadObjects } from '../../domain/workload/workload.ts';
 import { step } from '../step.ts';
 import { placementStep, serverLeaseSeconds, serverTags } from './placement-step.ts';
 
@@ -40,6 +40,6 @@ export const handler = step('DeployWorkload', contract, async (input, world) => 
       roleArn,
       tags: serverTags({ tenantId, holder }, 'DeployWorkload'),
     });
-  const { pruned } = await cluster.applySet(workloadObjects(spec));
+  const { pruned } = await cluster.applySet(await ownAppObjects(cluster, spec, world.ownApps.chart));
   return { cluster: cluster.name, namespace, pruned: [...pruned] };
 });
