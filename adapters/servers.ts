@@ -22,6 +22,11 @@ export interface ServerSettings {
   readonly engineVersion: string;
   /** It must switch `rds.logical_replication` on: a server without it can neither take a tenant in nor give one back. */
   readonly parameterGroup: string;
+  /**
+   * Of a server that is restored to a moment: it must have `max_logical_replication_workers` 0. The subscriptions of a move that
+   * was open then are enabled in it, and would take from the publisher what the tenant's server still needs.
+   */
+  readonly recoveryParameterGroup: string;
   readonly subnetGroup: string;
   readonly securityGroup: string;
 }
@@ -182,6 +187,7 @@ export const openServers = (client: RDSClient, settings: ServerSettings): Server
         client.send(
           new RestoreDBInstanceToPointInTimeCommand({
             ...shape,
+            DBParameterGroupName: settings.recoveryParameterGroup,
             SourceDBInstanceIdentifier: source,
             TargetDBInstanceIdentifier: target,
             RestoreTime: at,

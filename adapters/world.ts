@@ -98,6 +98,7 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
       storageGb: Number(variable('SERVER_STORAGE_GB')),
       engineVersion: variable('SERVER_ENGINE_VERSION'),
       parameterGroup: variable('SERVER_PARAMETER_GROUP'),
+      recoveryParameterGroup: variable('SERVER_RECOVERY_PARAMETER_GROUP'),
       subnetGroup: variable('SERVER_SUBNET_GROUP'),
       securityGroup: variable('SERVER_SECURITY_GROUP'),
     }),

@@ -73,6 +73,7 @@ export interface Environment {
   readonly SERVER_STORAGE_GB: string;
   readonly SERVER_ENGINE_VERSION: string;
   readonly SERVER_PARAMETER_GROUP: string;
+  readonly SERVER_RECOVERY_PARAMETER_GROUP: string;
   readonly SERVER_SUBNET_GROUP: string;
   readonly SERVER_SECURITY_GROUP: string;
   /** What every tenant's own app has in common; lists are comma-separated, APP_ENVIRONMENT is a JSON object of strings. */
@@ -122,6 +123,7 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
     'SERVER_STORAGE_GB',
     'SERVER_ENGINE_VERSION',
     'SERVER_PARAMETER_GROUP',
+    'SERVER_RECOVERY_PARAMETER_GROUP',
     'SERVER_SUBNET_GROUP',
     'SERVER_SECURITY_GROUP',
   ],

@@ -42,6 +42,7 @@ export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Env
   SERVER_STORAGE_GB: String(platform.serverStorage),
   SERVER_ENGINE_VERSION: platform.servers.engineVersion,
   SERVER_PARAMETER_GROUP: platform.servers.parameterGroupName,
+  SERVER_RECOVERY_PARAMETER_GROUP: platform.servers.recoveryParameterGroupName,
   SERVER_SUBNET_GROUP: platform.servers.subnets.subnetGroupName,
   SERVER_SECURITY_GROUP: platform.servers.group.securityGroupId,
   APP_IMAGE: platform.appImage,
@@ -140,6 +141,7 @@ const grants: Readonly<Record<Reach, (target: Reacher, places: Places) => void>>
         arn('db', 'tenantry-*'),
         arn('snapshot', 'tenantry-*'),
         arn('pg', platform.servers.parameterGroupName),
+        arn('pg', platform.servers.recoveryParameterGroupName),
         arn('subgrp', platform.servers.subnets.subnetGroupName),
       ],
     );

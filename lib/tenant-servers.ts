@@ -28,6 +28,7 @@ export class TenantServers extends Construct {
   readonly parameters: IParameterGroup;
   /** Names by which the workflow asks for them. */
   readonly parameterGroupName: string;
+  readonly recoveryParameterGroupName: string;
   readonly engineVersion = version.postgresFullVersion;
 
   constructor(scope: Construct, id: string, { vpc, clients }: TenantServersProps) {
@@ -49,16 +50,27 @@ export class TenantServers extends Construct {
       subnetGroupName: 'tenantry-tenant-servers',
       removalPolicy: RemovalPolicy.RETAIN,
     });
+    const engine = DatabaseInstanceEngine.postgres({ version });
+    // Static: a server that starts without it could neither receive a move nor give one back before its next reboot.
+    const common = { 'rds.logical_replication': '1', 'rds.force_ssl': '1', log_lock_waits: '1' };
     const parameters = new ParameterGroup(this, 'Parameters', {
-      engine: DatabaseInstanceEngine.postgres({ version }),
+      engine,
       name: 'tenantry-tenant-servers',
       description: 'PostgreSQL servers of single tenants',
-      // Static: a server that starts without it could neither receive a move nor give one back before its next reboot.
-      parameters: { 'rds.logical_replication': '1', 'rds.force_ssl': '1', log_lock_waits: '1' },
+      parameters: common,
       removalPolicy: RemovalPolicy.RETAIN,
     });
     this.parameters = parameters;
     this.parameterGroupName = parameters.bindToInstance({}).parameterGroupName;
+    const recovery = new ParameterGroup(this, 'RecoveryParameters', {
+      engine,
+      name: 'tenantry-tenant-servers-recovery',
+      description: 'Servers of single tenants as they were at a moment',
+      // No worker, no subscription: one of a move that was open at that moment would go on in the copy.
+      parameters: { ...common, max_logical_replication_workers: '0' },
+      removalPolicy: RemovalPolicy.RETAIN,
+    });
+    this.recoveryParameterGroupName = recovery.bindToInstance({}).parameterGroupName;
   }
 
   /** Lets a shared server and the tenants' own ones replicate to each other. */

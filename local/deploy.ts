@@ -54,7 +54,7 @@ import {
 } from './deploy/clusters.ts';
 import { createBus, createQueues, mapQueues } from './deploy/events.ts';
 import { createSchedules } from './deploy/schedules.ts';
-import { createServerParameters, serverParameterGroup } from './deploy/servers.ts';
+import { createServerParameters, recoveryParameterGroup, serverParameterGroup } from './deploy/servers.ts';
 import { ensure, machinePrefix, type Target } from './deploy/target.ts';
 import { createTasks } from './deploy/tasks.ts';
 
@@ -227,6 +227,7 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
       SERVER_STORAGE_GB: '20',
       SERVER_ENGINE_VERSION: '15',
       SERVER_PARAMETER_GROUP: serverParameterGroup,
+      SERVER_RECOVERY_PARAMETER_GROUP: recoveryParameterGroup,
       SERVER_SUBNET_GROUP: 'tenantry-tenant-servers',
       SERVER_SECURITY_GROUP: 'sg-tenantry',
       APP_IMAGE: appImage,

@@ -1,10 +1,7 @@
-import {
-  CreateDBParameterGroupCommand,
-  DescribeDBInstancesCommand,
-  ModifyDBParameterGroupCommand,
-} from '@aws-sdk/client-rds';
+import { DescribeDBInstancesCommand } from '@aws-sdk/client-rds';
 import { expect, test } from 'vitest';
 import { openServers, type ServerSettings } from '../../adapters/servers.ts';
+import { createServerParameters } from '../../local/deploy/servers.ts';
 import { master, openRds, query, reaches, refusal, restorable } from '../local/rds/laptop-rds.ts';
 
 const settings: ServerSettings = {
@@ -12,25 +9,17 @@ const settings: ServerSettings = {
   storageGb: 20,
   engineVersion: '15',
   parameterGroup: 'tenantry-tenant-servers',
+  recoveryParameterGroup: 'tenantry-tenant-servers-recovery',
   subnetGroup: 'tenantry-tenant-servers',
   securityGroup: 'sg-tenantry',
 };
 
 const tags = { tenant: 'acme', operation: 'op-1', step: 'CreateServer' };
 
-/** RDS with the parameter group that the deployment makes. */
+/** RDS with the parameter groups that the deployment makes. */
 const open = async () => {
   const rds = await openRds();
-  const DBParameterGroupName = settings.parameterGroup;
-  await rds.client.send(
-    new CreateDBParameterGroupCommand({ DBParameterGroupName, DBParameterGroupFamily: 'postgres15', Description: 'x' }),
-  );
-  await rds.client.send(
-    new ModifyDBParameterGroupCommand({
-      DBParameterGroupName,
-      Parameters: [{ ParameterName: 'rds.logical_replication', ParameterValue: '1', ApplyMethod: 'pending-reboot' }],
-    }),
-  );
+  await createServerParameters(rds.client);
   return { rds, servers: openServers(rds.client, settings) };
 };
 
@@ -55,6 +44,13 @@ test("a tenant's server is made once however often it is asked for, restored to 
   expect(await refusal(servers.remove({ instance, tenantId: 'globex' }))).toMatchObject({ name: 'ServerRefused' });
 
   await query(made, 'CREATE TABLE notes AS SELECT 1 AS id');
+  // What a move leaves enabled; that nobody publishes there is tried again and again.
+  await query(
+    made,
+    "CREATE SUBSCRIPTION open_move CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false, slot_name = none)",
+  );
+  await query(made, "ALTER SUBSCRIPTION open_move SET (slot_name = 'open_move')");
+  await query(made, 'ALTER SUBSCRIPTION open_move ENABLE');
   const [then] = await query(made, 'SELECT clock_timestamp() AS at');
   const at = then!.at as Date;
   await query(made, 'SELECT pg_sleep(0.005)');
@@ -67,6 +63,16 @@ test("a tenant's server is made once however often it is asked for, restored to 
   expect(await refusal(servers.restoreTo({ ...restore, tags: theirs }))).toMatchObject({ name: 'ServerRefused' });
   const restored = await reaches(rds, restore.target, 'available');
   expect(await query(restored, 'SELECT id FROM notes')).toEqual([{ id: 1 }]);
+  expect(await query(restored, 'SELECT subname, subenabled FROM pg_subscription')).toEqual([
+    { subname: 'open_move', subenabled: true },
+  ]);
+  const workers = "SELECT count(*)::int AS n FROM pg_stat_activity WHERE backend_type LIKE 'logical replication%'";
+  expect(await query(restored, workers)).toEqual([{ n: 0 }]);
+  expect(await query(restored, 'SHOW max_logical_replication_workers')).toEqual([
+    { max_logical_replication_workers: '0' },
+  ]);
+  // As a move does before its server goes: only then can the database be dropped.
+  await query(made, 'ALTER SUBSCRIPTION open_move DISABLE');
 
   for (const id of [instance, restore.target]) {
     await servers.remove({ instance: id, tenantId: 'acme' });
