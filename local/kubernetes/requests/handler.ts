@@ -1,4 +1,5 @@
 import { authorize } from '../access/authorization.ts';
+import { actingAs } from '../access/impersonation.ts';
 import { serveReview } from '../access/reviews.ts';
 import { findKind, servedKinds } from '../catalog.ts';
 import type { Kind } from '../kinds.ts';
@@ -86,7 +87,8 @@ const refusalOf = (error: unknown): StatusError => {
 export const handle = async (exchange: Exchange, path: string, log: (line: string) => void): Promise<void> => {
   const { request, response } = exchange;
   try {
-    await serve(exchange, parsePath(path));
+    const identity = actingAs(exchange.objects, exchange.identity, request);
+    await serve({ ...exchange, identity }, parsePath(path));
   } catch (error) {
     const refusal = refusalOf(error);
     if (refusal.code === 500 && refusal !== error) log(`${request.method} ${request.url}: ${(error as Error).stack}`);

@@ -99,6 +99,30 @@ test('a cluster role bound cluster-wide opens every namespace, bound in one open
   expect((await asJane('GET', '/api/v1/namespaces')).status).toBe(403);
 });
 
+test('an administrator may look as somebody else, who may not look back', async () => {
+  const as = (token: string, user: string, group = '') =>
+    ask(planes, 'shared', 'GET', '/api/v1/namespaces/t-globex/secrets', {
+      token,
+      headers: { 'impersonate-user': user, ...(group ? { 'impersonate-group': group } : {}) },
+    });
+  const root = tokenOf('shared', 'root');
+  expect((await as(root, 'nobody')).body.message).toContain('User "nobody" cannot list resource "secrets"');
+  expect((await as(root, 'nobody', 'system:masters')).status).toBe(200);
+  expect((await as(jane, 'root')).body).toMatchObject({
+    code: 403,
+    message:
+      'users "root" is forbidden: User "jane" cannot impersonate resource "users" in API group "" at the cluster scope',
+  });
+  const account = 'system:serviceaccount:t-globex:app';
+  expect((await as(root, account)).status).toBe(403);
+  await create(`${rbac}/namespaces/t-globex/rolebindings`, {
+    metadata: { name: 'app' },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
+    subjects: [{ kind: 'ServiceAccount', name: 'app', namespace: 't-globex' }],
+  });
+  expect((await as(root, account)).status).toBe(200);
+});
+
 test('everybody with a good token may ask for versions, kinds and what they may do', async () => {
   for (const path of ['/version', '/api', '/apis', '/apis/apps/v1', '/openapi/v3', '/readyz'])
     expect((await asJane('GET', path)).status).toBe(200);

@@ -52,6 +52,7 @@ export interface Asking {
   readonly contentType?: string;
   readonly accept?: string;
   readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** A bare request: what no client library lets one send. */
@@ -60,7 +61,7 @@ export const ask = async (
   cluster: string,
   method: string,
   path: string,
-  { token = tokenOf(cluster, 'root'), contentType = 'application/json', accept, body }: Asking = {},
+  { token = tokenOf(cluster, 'root'), contentType = 'application/json', accept, body, headers = {} }: Asking = {},
 ): Promise<Answer> => {
   const bytes = Buffer.isBuffer(body)
     ? body
@@ -76,6 +77,7 @@ export const ask = async (
       // Node frames the body of a DELETE by its length or not at all.
       'content-length': bytes.length,
       ...(accept ? { accept } : {}),
+      ...headers,
     },
   };
   const sent = request(`${planes.endpoint(cluster)}${path}`, options);
