@@ -38,7 +38,11 @@ const progressOf = (deployment: Deployment, current: ReplicaSet, now: Status, is
   if (isNew) return progressing('True', 'NewReplicaSetCreated', `Created new replica set "${current.metadata.name}"`);
   if (!known || known.reason === 'NewReplicaSetAvailable' || progressed(before, now))
     return progressing('True', 'ReplicaSetUpdated', `${set} is progressing.`);
-  if (known.reason === 'ProgressDeadlineExceeded') return known;
+  if (known.reason === 'ProgressDeadlineExceeded') {
+    // A changed Deployment has its whole deadline again, or whoever waits for it would be told of the failure before.
+    const changed = (before?.observedGeneration ?? 0) < (deployment.metadata.generation ?? 1);
+    return changed ? progressing('True', 'ReplicaSetUpdated', `${set} is progressing.`) : known;
+  }
   const since = Date.parse(known.lastUpdateTime ?? known.lastTransitionTime ?? timestamp());
   if (Date.now() > since + deadlineOf(deployment) * 1_000)
     return progressing('False', 'ProgressDeadlineExceeded', `${set} has timed out progressing.`);

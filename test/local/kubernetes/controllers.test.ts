@@ -119,7 +119,7 @@ describe('a Deployment', () => {
     expect(new Set(pods.map(({ spec }) => spec.containers[0]!.image))).toEqual(new Set(['app:2']));
   });
 
-  test('with an image that nobody has is told as late, keeps its old pods, and goes back', async () => {
+  test('with an image that nobody has is told as late, keeps its old pods, has another try, and goes back', async () => {
     const cluster = await laptop.open('t-bad-image');
     await cluster.create(kinds.deployments, 'app', appSpec({ replicas: 2, progressDeadlineSeconds: 1 }));
     await cluster.rolledOut();
@@ -138,13 +138,22 @@ describe('a Deployment', () => {
     expect(await condition(cluster, 'Available')).toMatchObject({ status: 'True' });
     const waiting = (await cluster.pods()).flatMap(({ status }) => status?.containerStatuses?.[0]?.state.waiting ?? []);
     expect(waiting).toMatchObject([{ reason: expect.stringMatching(/^(ErrImagePull|ImagePullBackOff)$/) }]);
+    const other = [{ name: 'app', image: 'app:missing-too' }];
+    await cluster.patch(kinds.deployments, 'app', {
+      spec: { progressDeadlineSeconds: 60, template: { spec: { containers: other } } },
+    });
+    await eventually(async () => {
+      const { metadata, status } = await cluster.deployment();
+      expect(status?.observedGeneration).toBe(metadata.generation);
+    });
+    expect(await condition(cluster, 'Progressing')).toMatchObject({ status: 'True' });
     await cluster.patch(kinds.deployments, 'app', {
       spec: { template: { spec: { containers: [{ name: 'app', image: 'app:1' }] } } },
     });
     const back = await cluster.rolledOut();
-    expect(back.metadata.annotations).toMatchObject({ 'deployment.kubernetes.io/revision': '3' });
+    expect(back.metadata.annotations).toMatchObject({ 'deployment.kubernetes.io/revision': '4' });
     const sets = await cluster.list<ReplicaSet>(kinds.replicaSets);
-    expect(sets.map(({ spec }) => spec.replicas).sort()).toEqual([0, 2]);
+    expect(sets.map(({ spec }) => spec.replicas).sort()).toEqual([0, 0, 2]);
   });
 
   test.runIf(hasKubectl)('obeys kubectl rollout and scale', async () => {
