@@ -1,3 +1,4 @@
+import { CfnCluster } from 'aws-cdk-lib/aws-eks';
 import { CfnPolicy, CfnRole } from 'aws-cdk-lib/aws-iam';
 import { CfnFunction } from 'aws-cdk-lib/aws-lambda';
 import { CfnSecret } from 'aws-cdk-lib/aws-secretsmanager';
@@ -5,6 +6,7 @@ import { type Stack, Validations } from 'aws-cdk-lib/core';
 import type { Construct, IConstruct } from 'constructs';
 import { tasksCluster } from '../domain/deployment.ts';
 import { machineName, type WorkflowName, workflows } from '../domain/workflows.ts';
+import { clusterPolicies, nodePolicies } from './auto-mode-cluster.ts';
 
 interface Acknowledgement {
   readonly rule: string;
@@ -83,6 +85,38 @@ const acknowledgements: readonly Acknowledgement[] = [
       about: isPolicy,
     }),
   ),
+  ...[
+    'cloudformation:<region>:<AWS::AccountId>:stack/tenantry-*/*',
+    'eks:<region>:<AWS::AccountId>:access-entry/tenantry-*',
+    'eks:<region>:<AWS::AccountId>:cluster/tenantry-*',
+    'eks:<region>:<AWS::AccountId>:podidentityassociation/tenantry-*',
+    'iam::<AWS::AccountId>:role/tenantry-*',
+    'logs:<region>:<AWS::AccountId>:log-group:/aws/eks/tenantry-*',
+    'logs:<region>:<AWS::AccountId>:log-group:tenantry-*',
+    'rds:<region>:<AWS::AccountId>:subgrp:tenantry-*',
+  ].map((resource) => ({
+    rule: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:${resource}]`,
+    reason:
+      "Clusters of single tenants, their stacks and what is in those get their names when they are made: all begin with Tenantry's. The actions are named one by one; roles get no policy but AWS's for EKS.",
+    about: (construct: IConstruct) => isPolicy(construct) || isRole(construct),
+  })),
+  {
+    rule: 'AwsSolutions-IAM5[Resource::*]',
+    reason:
+      "CloudFormation makes tenants' networks and keys, whose names nobody knows before: the actions are named one by one, in one region.",
+    about: ({ node }) => node.path.includes('TenantClusters/StackRole'),
+  },
+  ...[...clusterPolicies, ...nodePolicies].map((policy) => ({
+    rule: `AwsSolutions-IAM4[Policy::arn:<AWS::Partition>:iam::aws:policy/${policy}]`,
+    reason:
+      'What EKS Auto Mode asks of the role by name (EKS user guide); AWS changes the policy together with the service.',
+    about: isRole,
+  })),
+  {
+    rule: 'CloudFormation-Validate::W9009',
+    reason: 'Secrets are the only resources that EKS encrypts, and its own API still asks for them by name.',
+    about: (construct) => construct instanceof CfnCluster,
+  },
   ...['db', 'snapshot'].map((kind) => ({
     rule: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:rds:<region>:<AWS::AccountId>:${kind}:tenantry-*]`,
     reason: 'Servers of single tenants get their names when they are made; the actions are named one by one.',

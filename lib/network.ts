@@ -14,10 +14,12 @@ import {
 import type { Construct } from 'constructs';
 
 /**
- * Two zones, isolated subnets only: no NAT and no way out. Functions reach the services that they call through
- * endpoints, S3 through a gateway.
+ * Two zones. Functions, nodes and databases have no way out, not even NAT: they reach the services that they call through
+ * endpoints, S3 through a gateway. Load balancers alone are in subnets that the internet reaches.
  */
-export const createNetwork = (scope: Construct): { vpc: IVpc; functionsGroup: ISecurityGroup } => {
+export const createNetwork = (
+  scope: Construct,
+): { vpc: IVpc; functionsGroup: ISecurityGroup; endpointsGroup: ISecurityGroup } => {
   const vpc = new Vpc(scope, 'Network', {
     maxAzs: 2,
     natGateways: 0,
@@ -25,6 +27,9 @@ export const createNetwork = (scope: Construct): { vpc: IVpc; functionsGroup: IS
     subnetConfiguration: [
       { name: 'functions', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 20 },
       { name: 'databases', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 },
+      // Pods have addresses of the VPC: 8,187 in each zone.
+      { name: 'nodes', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 19 },
+      { name: 'balancers', subnetType: SubnetType.PUBLIC, cidrMask: 24, mapPublicIpOnLaunch: false },
     ],
     gatewayEndpoints: { s3: { service: GatewayVpcEndpointAwsService.S3 } },
     flowLogs: { all: { destination: FlowLogDestination.toCloudWatchLogs(), trafficType: FlowLogTrafficType.REJECT } },
@@ -50,6 +55,10 @@ export const createNetwork = (scope: Construct): { vpc: IVpc; functionsGroup: IS
     clusters: InterfaceVpcEndpointAwsService.EKS,
     stacks: InterfaceVpcEndpointAwsService.CLOUDFORMATION,
     roles: InterfaceVpcEndpointAwsService.STS,
+    // What nodes without a way out need beside (EKS user guide, "Deploy private clusters").
+    machines: InterfaceVpcEndpointAwsService.EC2,
+    balancing: InterfaceVpcEndpointAwsService.ELASTIC_LOAD_BALANCING,
+    identities: InterfaceVpcEndpointAwsService.EKS_AUTH,
     traces: InterfaceVpcEndpointAwsService.XRAY,
     // A container task pulls its image and writes its log from inside; Lambda does both from outside.
     registry: InterfaceVpcEndpointAwsService.ECR,
@@ -62,5 +71,5 @@ export const createNetwork = (scope: Construct): { vpc: IVpc; functionsGroup: IS
       securityGroups: [endpointsGroup],
       open: false,
     });
-  return { vpc, functionsGroup };
+  return { vpc, functionsGroup, endpointsGroup };
 };

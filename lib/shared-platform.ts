@@ -8,6 +8,7 @@ import { createArchive } from './archive.ts';
 import { AuroraDatabase } from './aurora-database.ts';
 import { createNetwork } from './network.ts';
 import type { Parameters } from './parameters.ts';
+import { SharedCluster } from './shared-cluster.ts';
 import { TenantClusters } from './tenant-clusters.ts';
 import { TenantServers } from './tenant-servers.ts';
 
@@ -23,6 +24,7 @@ export class SharedPlatform extends Stack {
   readonly pool: AuroraDatabase;
   readonly servers: TenantServers;
   readonly clusters: TenantClusters;
+  readonly sharedCluster: SharedCluster;
   readonly serverClass: string;
   readonly serverStorage: number;
   readonly archive: Bucket;
@@ -39,7 +41,7 @@ export class SharedPlatform extends Stack {
       terminationProtection: true,
       description: 'Tenantry: network, databases and archives',
     });
-    const { vpc, functionsGroup } = createNetwork(this);
+    const { vpc, functionsGroup, endpointsGroup } = createNetwork(this);
     this.vpc = vpc;
     this.functionsGroup = functionsGroup;
     const database = { vpc: this.vpc, clients: this.functionsGroup, parameters };
@@ -66,6 +68,19 @@ export class SharedPlatform extends Stack {
     this.servers = new TenantServers(this, 'TenantServers', { vpc: this.vpc, clients: this.functionsGroup });
     this.servers.replicateWith(this.pool.group, 5433);
     this.clusters = new TenantClusters(this, 'TenantClusters', { vpc, parameters });
+    this.sharedCluster = new SharedCluster(this, 'SharedCluster', {
+      name: 'tenantry-shared-1',
+      version: this.clusters.kubernetesVersion,
+      vpc,
+      nodes: 'nodes',
+      balancers: 'balancers',
+      clients: functionsGroup,
+      roleArn: this.clusters.role.roleArn,
+      operatorArn: this.clusters.operatorArn,
+    });
+    this.sharedCluster.reach(endpointsGroup);
+    this.sharedCluster.connectTo(this.pool.group, 5433);
+    this.sharedCluster.connectTo(this.servers.group, 5432);
     this.archive = createArchive(this, parameters);
     this.appImage =
       parameters.appImage ?? `${this.account}.dkr.ecr.${this.region}.${this.urlSuffix}/tenantry-app:latest`;

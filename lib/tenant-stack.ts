@@ -6,8 +6,8 @@ import { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { App, Aws, CfnOutput, DefaultStackSynthesizer, Fn, Stack, Stage, Tags, Validations } from 'aws-cdk-lib/core';
 import { AwsSolutionsChecks, ServerlessChecks } from 'cdk-nag';
 import type { Construct } from 'constructs';
+import { AutoModeCluster } from './auto-mode-cluster.ts';
 import { acknowledgeTenantStack } from './tenant-stack/acknowledgements.ts';
-import { TenantCluster } from './tenant-stack/cluster.ts';
 import { TenantEndpoints } from './tenant-stack/endpoints.ts';
 import { TenantGroups } from './tenant-stack/groups.ts';
 import { TenantNetwork } from './tenant-stack/network.ts';
@@ -28,7 +28,19 @@ export class TenantStack extends Stack {
     const network = new TenantNetwork(this, 'Network', parameters.vpcCidr);
     const groups = new TenantGroups(this, 'Groups', network, parameters);
     new TenantEndpoints(this, 'Endpoints', { vpc: network.vpc, tables: network.tables, ids: network.ids('App') });
-    const { cluster } = new TenantCluster(this, 'Kubernetes', network, groups, parameters);
+    // Named like its stack: who sees one in the console finds the other.
+    const kubernetes = new AutoModeCluster(this, 'Kubernetes', {
+      name: Aws.STACK_NAME,
+      version: parameters.kubernetesVersion,
+      subnetIds: network.ids('App'),
+      securityGroupIds: [groups.app.attrGroupId],
+      deletionProtection: parameters.deletionProtection,
+      tags: { tenant: parameters.tenantId },
+    });
+    const { cluster } = kubernetes;
+    cluster.overrideLogicalId('Cluster');
+    kubernetes.admit('Orchestrator', parameters.orchestratorRoleArn);
+    kubernetes.admit('Operator', parameters.operatorArn).cfnOptions.condition = parameters.operated;
     groups.letIn(cluster);
     new TenantPeering(this, 'Peering', network, parameters);
     const databases = new CfnDBSubnetGroup(this, 'Databases', {

@@ -3,7 +3,7 @@ import { CfnAccessEntry, CfnCluster } from 'aws-cdk-lib/aws-eks';
 import { CfnRole } from 'aws-cdk-lib/aws-iam';
 import { type Stack, Validations } from 'aws-cdk-lib/core';
 import type { Construct, IConstruct } from 'constructs';
-import { clusterPolicies, nodePolicies } from './cluster.ts';
+import { clusterPolicies, nodePolicies } from '../auto-mode-cluster.ts';
 
 interface Acknowledgement {
   readonly rule: string;

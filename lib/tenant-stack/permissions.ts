@@ -1,7 +1,7 @@
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import { Stack } from 'aws-cdk-lib/core';
 import type { IConstruct } from 'constructs';
-import { clusterPolicies, nodePolicies } from './cluster.ts';
+import { clusterPolicies, nodePolicies } from '../auto-mode-cluster.ts';
 
 /** EC2 names no resource that is yet to be made: what these may touch is bounded by their verbs alone. */
 const network = [

@@ -171,7 +171,7 @@ test.each<[string, object, string]>([
 });
 
 test('YAML is told from JSON', () => {
-  expect(() => readTemplate('Resources:\n  Vpc: {}')).toThrow(/JSON not well-formed[^]*YAML is not read here/);
+  expect(() => readTemplate('Resources:\n  Vpc: {}')).toThrow(/JSON not well-formed[\s\S]*YAML is not read here/);
 });
 
 const constrained = {

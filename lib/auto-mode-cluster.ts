@@ -4,11 +4,17 @@ import { CfnKey } from 'aws-cdk-lib/aws-kms';
 import { CfnLogGroup } from 'aws-cdk-lib/aws-logs';
 import { Aws, CfnDeletionPolicy } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
-import type { TenantGroups } from './groups.ts';
-import type { TenantNetwork } from './network.ts';
-import type { TenantParameters } from './parameters.ts';
 
-const managed = (name: string): string => `arn:${Aws.PARTITION}:iam::aws:policy/${name}`;
+export interface AutoModeClusterProps {
+  readonly name: string;
+  readonly version: string;
+  readonly subnetIds: string[];
+  /** Of the API's network interfaces, beside the group that EKS makes for them and the nodes. */
+  readonly securityGroupIds: string[];
+  /** A text is a parameter that is `true` or `false`. */
+  readonly deletionProtection: boolean | string;
+  readonly tags: Readonly<Record<string, string>>;
+}
 
 /** What EKS needs in order to run Auto Mode in somebody's account (EKS user guide, "Auto Mode cluster IAM role"). */
 export const clusterPolicies = [
@@ -22,6 +28,8 @@ export const clusterPolicies = [
 /** What a node of Auto Mode needs: to join, and to pull images. */
 export const nodePolicies = ['AmazonEKSWorkerNodeMinimalPolicy', 'AmazonEC2ContainerRegistryPullOnly'] as const;
 
+const managed = (name: string): string => `arn:${Aws.PARTITION}:iam::aws:policy/${name}`;
+
 const trust = (service: string, actions: string[]): object => ({
   Version: '2012-10-17',
   Statement: [{ Effect: 'Allow', Principal: { Service: service }, Action: actions }],
@@ -30,22 +38,15 @@ const trust = (service: string, actions: string[]): object => ({
 const adminPolicy = `arn:${Aws.PARTITION}:eks::aws:cluster-access-policy/AmazonEKSClusterAdminPolicy`;
 
 /**
- * One tenant's cluster, named like its stack: EKS Auto Mode, API reachable from inside alone, secrets under a key of its own. Who
- * may use it is said by access entries alone; whoever creates the stack gets no rights by that.
+ * EKS Auto Mode, its API reachable from inside alone, secrets under a key of its own. Who may use it is said by access entries
+ * alone; whoever creates the stack gets no rights by that.
  */
-export class TenantCluster extends Construct {
+export class AutoModeCluster extends Construct {
   readonly cluster: CfnCluster;
-  readonly key: CfnKey;
 
-  constructor(
-    scope: Construct,
-    id: string,
-    network: TenantNetwork,
-    groups: TenantGroups,
-    parameters: TenantParameters,
-  ) {
+  constructor(scope: Construct, id: string, props: AutoModeClusterProps) {
     super(scope, id);
-    this.key = this.createKey();
+    const key = this.createKey(props.name);
     const role = new CfnRole(this, 'Role', {
       assumeRolePolicyDocument: trust('eks.amazonaws.com', ['sts:AssumeRole', 'sts:TagSession']),
       managedPolicyArns: clusterPolicies.map(managed),
@@ -54,17 +55,14 @@ export class TenantCluster extends Construct {
       assumeRolePolicyDocument: trust('ec2.amazonaws.com', ['sts:AssumeRole']),
       managedPolicyArns: nodePolicies.map(managed),
     });
-    const log = new CfnLogGroup(this, 'Log', {
-      logGroupName: `/aws/eks/${Aws.STACK_NAME}/cluster`,
-      retentionInDays: 90,
-    });
+    const log = new CfnLogGroup(this, 'Log', { logGroupName: `/aws/eks/${props.name}/cluster`, retentionInDays: 90 });
     this.cluster = new CfnCluster(this, 'Cluster', {
-      name: Aws.STACK_NAME,
-      version: parameters.kubernetesVersion,
+      name: props.name,
+      version: props.version,
       roleArn: role.attrArn,
       resourcesVpcConfig: {
-        subnetIds: network.ids('App'),
-        securityGroupIds: [groups.app.attrGroupId],
+        subnetIds: props.subnetIds,
+        securityGroupIds: props.securityGroupIds,
         endpointPrivateAccess: true,
         endpointPublicAccess: false,
       },
@@ -72,24 +70,22 @@ export class TenantCluster extends Construct {
       computeConfig: { enabled: true, nodePools: ['general-purpose', 'system'], nodeRoleArn: nodeRole.attrArn },
       kubernetesNetworkConfig: { elasticLoadBalancing: { enabled: true } },
       storageConfig: { blockStorage: { enabled: true } },
-      encryptionConfig: [{ provider: { keyArn: this.key.attrArn }, resources: ['secrets'] }],
+      encryptionConfig: [{ provider: { keyArn: key.attrArn }, resources: ['secrets'] }],
       logging: {
         clusterLogging: {
           enabledTypes: ['api', 'audit', 'authenticator', 'controllerManager', 'scheduler'].map((type) => ({ type })),
         },
       },
       upgradePolicy: { supportType: 'STANDARD' },
-      tags: [{ key: 'tenant', value: parameters.tenantId }],
+      tags: Object.entries(props.tags).map(([name, value]) => ({ key: name, value })),
     });
-    this.cluster.overrideLogicalId('Cluster');
-    this.cluster.addPropertyOverride('DeletionProtection', parameters.deletionProtection);
+    this.cluster.addPropertyOverride('DeletionProtection', props.deletionProtection);
     // Left to itself EKS makes the log group anew while the cluster is being deleted, and it stays.
     this.cluster.addResourceDependency(log);
-    this.admit('Orchestrator', parameters.orchestratorRoleArn);
-    this.admit('Operator', parameters.operatorArn).cfnOptions.condition = parameters.operated;
   }
 
-  private admit(id: string, principalArn: string): CfnAccessEntry {
+  /** Makes the sessions of a role, or a user, administrators of the cluster. */
+  admit(id: string, principalArn: string): CfnAccessEntry {
     return new CfnAccessEntry(this, id, {
       clusterName: this.cluster.ref,
       principalArn,
@@ -98,10 +94,10 @@ export class TenantCluster extends Construct {
     });
   }
 
-  /** KMS keeps a deleted key for 30 days: until then a snapshot or a log of it can be read again. */
-  private createKey(): CfnKey {
+  /** KMS keeps a deleted key for 30 days: until then a backup of the control plane can be read again. */
+  private createKey(name: string): CfnKey {
     const key = new CfnKey(this, 'Key', {
-      description: `Secrets of cluster ${Aws.STACK_NAME}`,
+      description: `Secrets of cluster ${name}`,
       enableKeyRotation: true,
       pendingWindowInDays: 30,
       keyPolicy: {
