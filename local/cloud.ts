@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { allFunctions, functionName, handlerEntries } from '../domain/deployment.ts';
 import { taskEntry, workflows } from '../domain/workflows.ts';
 import { startApp } from './apps.ts';
+import type { Quotas } from './cloudformation/resource-type.ts';
 import { startClusters } from './clusters.ts';
 import { appImage } from './deploy/apps.ts';
 import { taskImage } from './deploy/tasks.ts';
@@ -28,6 +29,8 @@ export interface CloudOptions {
   readonly bundleDirectory?: string;
   /** Stands between Step Functions and the handlers: where tests let steps fail. */
   readonly interpose?: (functions: FunctionInvoker) => FunctionInvoker;
+  /** What AWS lets a region have; its defaults, with which five tenants get a cluster of their own, unless told. */
+  readonly stackQuotas?: Partial<Quotas>;
   /** Gets the log lines; standard error unless told. */
   readonly log?: (source: string, line: string) => void;
 }
@@ -90,6 +93,11 @@ const identityOf = (known: Identity | undefined, port: number | undefined): Iden
   secretAccessKey: known?.secretAccessKey ?? newSecretAccessKey(),
 });
 
+/** The same in every process of the app: who is signed in stays so when the tenant moves to an app of its own. */
+const appSecrets = ({ token }: Identity): Record<string, string> => ({
+  SAMPLE_APP_SESSION_SECRET: createHmac('sha256', token).update('chat sessions').digest('hex'),
+});
+
 const appEnvironment = (endpoint: string, { router }: AppPlaces, identity: Identity): Record<string, string> => ({
   AWS_ENDPOINT_URL: endpoint,
   AWS_REGION: region,
@@ -100,7 +108,7 @@ const appEnvironment = (endpoint: string, { router }: AppPlaces, identity: Ident
   REGISTRY_DATABASE: router.database,
   REGISTRY_SECRET_ID: router.secretId,
   SAMPLE_APP_OPEN_LOGIN: '1',
-  SAMPLE_APP_SESSION_SECRET: createHmac('sha256', identity.token).update('chat sessions').digest('hex'),
+  ...appSecrets(identity),
 });
 
 const logToStandardError = (source: string, line: string): void => {
@@ -157,6 +165,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     images: new Map([[taskImage, bundles.get(taskEntry)!]]),
     ...(options.postgresSettings ? { postgresSettings: options.postgresSettings } : {}),
     ...(options.interpose ? { interpose: options.interpose } : {}),
+    ...(options.stackQuotas ? { stackQuotas: options.stackQuotas } : {}),
   });
   let app: Awaited<ReturnType<typeof startApp>> | undefined;
   const gateway = await startGateway({
@@ -204,6 +213,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
       },
       bundles,
       root,
+      appSecrets: appSecrets(identity),
     });
     await services.wake();
     const resumed = services.resume();

@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Quotas } from './cloudformation/resource-type.ts';
 import type { Clusters } from './clusters.ts';
 import { createTargetDelivery } from './events/target-delivery.ts';
 import type { CredentialStore } from './gateway/credentials.ts';
@@ -34,6 +35,8 @@ export interface ServicesOptions {
   readonly clusters?: Pick<Clusters, 'plane' | 'loadBalancers'>;
   /** Settings of every database server that RDS starts. */
   readonly postgresSettings?: Readonly<Record<string, string>>;
+  /** Of the stacks' resources; AWS's defaults unless told. */
+  readonly stackQuotas?: Partial<Quotas>;
   /** Stands between Step Functions and the handlers: where tests let steps fail. */
   readonly interpose?: (functions: FunctionInvoker) => FunctionInvoker;
 }
@@ -132,6 +135,7 @@ export const createServices = (options: ServicesOptions): Services => {
       eks,
       objects: s3.objects,
       loadBalancers: clusters.loadBalancers,
+      ...(options.stackQuotas ? { quotas: options.stackQuotas } : {}),
       log: (line) => log('cloudformation', line),
     });
   const withSources = { ...lambda, operations: { ...lambda.operations, ...sources.operations } };
