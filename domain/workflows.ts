@@ -59,7 +59,7 @@ export const steps = {
   CreateDatabase: handler('placement/create-database', 120, ['registry', 'database:migrate', 'tenant-secrets']),
   DropDatabase: handler('placement/drop-database', 300, ['registry', 'database:migrate', 'tenant-secrets']),
   CreateStack: handler('placement/create-stack', 60, ['registry', 'stacks']),
-  AwaitStack: handler('placement/await-stack', 30, ['registry', 'stacks']),
+  AwaitStack: handler('placement/await-stack', 30, ['registry', 'stacks', 'clusters']),
   DrainCluster: handler('placement/drain-cluster', 60, ['registry', 'stacks', 'clusters']),
   DeleteStack: handler('placement/delete-stack', 60, ['registry', 'stacks']),
   AwaitStackGone: handler('placement/await-stack-gone', 30, ['registry', 'stacks']),

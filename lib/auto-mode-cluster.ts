@@ -11,6 +11,8 @@ export interface AutoModeClusterProps {
   readonly subnetIds: string[];
   /** Of the API's network interfaces, beside the group that EKS makes for them and the nodes. */
   readonly securityGroupIds: string[];
+  /** Which of Auto Mode's own: without `general-purpose` somebody must give it others. */
+  readonly nodePools: ('general-purpose' | 'system')[];
   /** A text is a parameter that is `true` or `false`. */
   readonly deletionProtection: boolean | string;
   readonly tags: Readonly<Record<string, string>>;
@@ -67,7 +69,7 @@ export class AutoModeCluster extends Construct {
         endpointPublicAccess: false,
       },
       accessConfig: { authenticationMode: 'API', bootstrapClusterCreatorAdminPermissions: false },
-      computeConfig: { enabled: true, nodePools: ['general-purpose', 'system'], nodeRoleArn: nodeRole.attrArn },
+      computeConfig: { enabled: true, nodePools: props.nodePools, nodeRoleArn: nodeRole.attrArn },
       kubernetesNetworkConfig: { elasticLoadBalancing: { enabled: true } },
       storageConfig: { blockStorage: { enabled: true } },
       encryptionConfig: [{ provider: { keyArn: key.attrArn }, resources: ['secrets'] }],

@@ -44,6 +44,7 @@ export class SharedCluster extends Construct {
       version: props.version,
       subnetIds: nodes.subnetIds,
       securityGroupIds: [api.securityGroupId],
+      nodePools: ['general-purpose', 'system'],
       deletionProtection: true,
       tags: {},
     });

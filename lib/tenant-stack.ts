@@ -34,6 +34,8 @@ export class TenantStack extends Stack {
       version: parameters.kubernetesVersion,
       subnetIds: network.ids('App'),
       securityGroupIds: [groups.app.attrGroupId],
+      // The workflow applies pools of its own, which have bounds.
+      nodePools: ['system'],
       deletionProtection: parameters.deletionProtection,
       tags: { tenant: parameters.tenantId },
     });

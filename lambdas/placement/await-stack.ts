@@ -1,7 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { ownCluster } from '../../adapters/clusters/own-cluster.ts';
+import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
+import { nodePoolKind, nodePoolObjects } from '../../domain/workload/node-pool.ts';
 import { step } from '../step.ts';
 import { placementStep, serverLeaseSeconds } from './placement-step.ts';
 
@@ -14,8 +16,16 @@ const contract = {
 const lookMillis = 8_000;
 const pauseMillis = 250;
 
+/** Nodes within the bounds of the stack; a cluster that knows no node pools, as the laptop's, has nodes anyway. */
+const applyNodePools = async (world: World, id: string, outputs: Readonly<Record<string, string>>): Promise<void> => {
+  const cluster = await world.cluster(id);
+  if (!(await cluster.has(nodePoolKind))) return;
+  const bounds = { minimum: Number(outputs.NodeMinimum), maximum: Number(outputs.NodeMaximum) };
+  await cluster.apply(nodePoolObjects(bounds));
+};
+
 /**
- * Looks whether the tenant's stack stands; then notes what others need of it, and has AWS refuse to delete it by hand. Throws
+ * Looks whether the tenant's stack stands; then gives its cluster nodes, notes what others need of it, and has AWS refuse to delete it by hand. Throws
  * StackRefused when it never will stand, naming the resource that failed first.
  */
 export const handler = step('AwaitStack', contract, async (input, world, signal) => {
@@ -27,6 +37,7 @@ export const handler = step('AwaitStack', contract, async (input, world, signal)
   for (;;) {
     const found = await world.clusters.describeStack(own.stack);
     if (found?.status === 'CREATE_COMPLETE') {
+      await applyNodePools(world, own.id, found.outputs);
       await world.registry.clusters.noteOutputs(own.id, found.outputs);
       await world.clusters.protect({ stack: own.stack, tenantId });
       return { ready: true, status: found.status };

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { takeNetwork } from '../../../adapters/clusters/network.ts';
 import type { World } from '../../../adapters/world.ts';
 import { overlaps } from '../../../domain/tenant-network.ts';
+import { nodePoolKind } from '../../../domain/workload/node-pool.ts';
 import { handler as awaitStack } from '../../../lambdas/placement/await-stack.ts';
 import { handler as awaitStackGone } from '../../../lambdas/placement/await-stack-gone.ts';
 import { handler as createStack } from '../../../lambdas/placement/create-stack.ts';
@@ -116,7 +117,7 @@ test('a stack that fails half-way fails the step with the first reason, and its 
 });
 
 test('a cluster whose load balancers were not drained keeps its VPC, and each look asks once more for its deletion', async () => {
-  const { aws, world } = await open({ loadBalancers: async () => ['default/app (Ingress)'] });
+  const { aws, world } = await open({ kubernetes: true, loadBalancers: async () => ['default/app (Ingress)'] });
   const { step, placement } = await placed('initech');
   const { id } = placement.cluster!;
   await createStack.run(step, world);
@@ -169,4 +170,32 @@ test('tenants that want addresses at the same time get different ones, and each 
     name: 'NoCapacity',
   });
   for (const id of [...ids, 'tenantry-late']) await registry.clusters.remove(id);
+});
+
+test('a cluster that has node pools gets them within the bounds of its stack, and no others', async () => {
+  const { aws, world } = await open({ kubernetes: true });
+  const { step, placement } = await placed('umbrella');
+  const { id } = placement.cluster!;
+  await createStack.run(step, world);
+  await rested(aws, id);
+  const cluster = await world.cluster(id);
+  await cluster.apply([
+    {
+      apiVersion: 'apiextensions.k8s.io/v1',
+      kind: 'CustomResourceDefinition',
+      metadata: { name: 'nodepools.karpenter.sh' },
+      spec: {
+        group: 'karpenter.sh',
+        scope: 'Cluster',
+        names: { kind: 'NodePool', plural: 'nodepools', singular: 'nodepool' },
+        versions: [{ name: 'v1', served: true, storage: true, schema: { openAPIV3Schema: { type: 'object' } } }],
+      },
+    },
+  ]);
+  await ready(step, world);
+  const pools = await cluster.list(nodePoolKind);
+  expect(pools.map(({ metadata, spec }) => [metadata.name, spec])).toEqual([
+    ['tenant-base', expect.objectContaining({ replicas: 1, limits: { nodes: '2' } })],
+    ['tenant-more', expect.objectContaining({ limits: { cpu: '12' } })],
+  ]);
 });
