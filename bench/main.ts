@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { parseArgs } from 'node:util';
+import { benchApplies } from './applies.ts';
 import { benchDrills } from './drills.ts';
 import { benchDumps } from './dumps.ts';
 import { benchEngine } from './engine.ts';
@@ -71,6 +72,7 @@ const sections: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   dumps: () => onLaptop(benchDumps),
   drills: () => onLaptop(benchDrills),
   moves: () => onLaptop(benchMoves),
+  applies: benchApplies,
 };
 
 for (const [name, measure] of Object.entries(sections)) {

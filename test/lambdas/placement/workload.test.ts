@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { request } from 'node:http';
 import { resolve } from 'node:path';
 import { CreateClusterCommand, ListPodIdentityAssociationsCommand } from '@aws-sdk/client-eks';
@@ -21,6 +22,8 @@ import { clusterOf, openEks } from '../../local/eks/laptop-eks.ts';
 import { type BackupLaptop, startBackupLaptop } from '../backup/backup-laptop.ts';
 
 const image = 'tenantry-app:latest';
+const helm = process.env.TENANTRY_HELM ?? 'helm';
+const hasHelm = spawnSync(helm, ['version']).status === 0;
 const ownApps = {
   image,
   ingressClass: 'alb',
@@ -143,6 +146,16 @@ describe('a tenant with an app of its own', () => {
     expect(await associations()).toMatchObject([{ namespace, serviceAccount: 'app' }]);
     await removeWorkload.run(step, known);
     expect(await associations()).toEqual([]);
+  });
+
+  test.skipIf(!hasHelm)('may be a chart, which becomes ready like any other app', async () => {
+    const { step, namespace, cluster } = await placed('soylent');
+    const chart = { chart: resolve('helm/tenant-app'), program: helm };
+    await deployWorkload.run(step, settled({ chart, environment: {} }));
+    await becomesReady(step);
+    const deployment = await cluster.get({ apiVersion: 'apps/v1', kind: 'Deployment', namespace, name: 'app' });
+    expect(deployment!.metadata.labels).toMatchObject({ 'tenantry.dev/tenant': 'soylent' });
+    await removeWorkload.run(step, world);
   });
 
   test('is told that its image is not there, and fails when the deadline has passed', async () => {
