@@ -36,7 +36,11 @@ export interface RestoreRecord {
   readonly asOf: string | null;
   readonly missingSeconds: number;
   readonly tables: readonly string[];
-  readonly rows: unknown;
+  readonly rows: {
+    readonly table: string;
+    readonly keys?: readonly (string | number | readonly (string | number)[])[];
+    readonly where?: string;
+  } | null;
   readonly status: string;
   readonly into: 'copy' | 'in-place' | 'new-tenant';
   readonly sourceTenantId?: string | null;
@@ -81,6 +85,16 @@ const tieLines = ({ tables, plan }: RestoreRecord): string[] => {
   ];
 };
 
+const shownKeys = 20;
+
+/** Which rows of the one table, as `--rows` has them. */
+const rowsWords = ({ table, keys, where }: NonNullable<RestoreRecord['rows']>): string => {
+  if (!keys) return `rows of ${table} where ${where}`;
+  const shown = keys.slice(0, shownKeys).map((key) => (Array.isArray(key) ? `(${key.join(', ')})` : String(key)));
+  const more = keys.length > shownKeys ? ` and ${keys.length - shownKeys} more` : '';
+  return `${keys.length === 1 ? 'row' : 'rows'} of ${table} with key ${shown.join(', ')}${more}`;
+};
+
 /** What will be read, and what is not in it, before anything is loaded. */
 export const planLines = (restore: RestoreRecord): string[] => {
   const { backupId, takenAt, asOf, missingSeconds } = restore;
@@ -90,7 +104,7 @@ export const planLines = (restore: RestoreRecord): string[] => {
     missingSeconds > 0
       ? `not in the archive: ${duration(missingSeconds)} of changes ${until}`
       : `the archive was taken at that very second`,
-    `tables ${restore.tables.join(', ')}${restore.rows ? `, only ${JSON.stringify(restore.rows)}` : ''}`,
+    restore.rows ? `only ${rowsWords(restore.rows)}` : `tables ${restore.tables.join(', ')}`,
     ...[...tieLines(restore), ...restore.plan.warnings.filter((warning) => !isTie(warning))].map(
       (note) => `note: ${note}`,
     ),

@@ -47,7 +47,7 @@ const show = (command: Command, restore: RestoreRecord): void => {
 
 const nextSteps = ({ id, tenantId, status, undoUntil }: RestoreRecord): string | undefined => {
   if (status === 'swapped')
-    return `undo until ${instant(undoUntil)}: npx tenantry restore undo ${id}   drop the old rows: npx tenantry restore discard ${id}`;
+    return `undo until ${instant(undoUntil)}: npx tenantry restore undo ${id} --confirm ${tenantId}   drop the old rows: npx tenantry restore discard ${id}`;
   if (status === 'staged' || status === 'compared')
     return `put it in place: npx tenantry restore swap ${id} --confirm ${tenantId}   drop it: npx tenantry restore discard ${id}`;
   return undefined;
@@ -216,11 +216,18 @@ const swapCommand = new Command('swap')
 const undoCommand = new Command('undo')
   .argument('<restore>', 'id of the restore or of its operation')
   .description('brings back the rows that a restore replaced')
+  .option('--confirm <tenant>', 'the name of the tenant: its live rows will change')
   .option('--force', 'also where users changed the restored rows since; their changes are lost')
   .option('--reason <text>', 'kept in the audit')
   .action(async (id: string, _options: unknown, command: Command) => {
-    const { force, reason } = optionsOf(command);
-    await run(command, { method: 'POST', path: `${path(id)}/undo`, body: { force, reason } });
+    const { confirm: given, force, reason } = optionsOf(command);
+    const { id: restoreId, tenantId, tables } = await read(id);
+    await confirm({
+      given,
+      tenantId,
+      effect: `puts rows of ${tenantId} in ${tables.join(', ')} back as they were before the restore${force ? ', over what was written since' : ''}`,
+    });
+    await run(command, { method: 'POST', path: `${path(restoreId)}/undo`, body: { force, reason } });
   });
 
 const discardCommand = new Command('discard')

@@ -27,6 +27,14 @@ const contract = {
     .refine(({ tenantIds, sliceKey }) => (tenantIds === undefined) !== (sliceKey === undefined), {
       path: ['tenantIds'],
       message: 'give either tenantIds or sliceKey',
+    })
+    .refine(({ kind }) => kind !== 'point-in-time', {
+      path: ['kind'],
+      message: 'is what recover-point-in-time alone says of its archives; leave it out',
+    })
+    .refine(({ kind, holder }) => !(kind === 'safety' || kind === 'final') || holder !== undefined, {
+      path: ['kind'],
+      message: 'is what an operation alone says, which names itself as holder; leave it out',
     }),
   output: z.object({
     cell: z.string(),

@@ -11,6 +11,21 @@ const find = async ({ registry }: World, id: string): Promise<Backup> => {
   return backup;
 };
 
+/** Refuses a request that names a backup which the tenant does not have; whether it can be read is for the workflow to say. */
+export const requireBackup = async (
+  { registry }: World,
+  { tenantId, backupId }: { readonly tenantId: string; readonly backupId?: string | undefined },
+): Promise<void> => {
+  if (backupId === undefined) return;
+  const backup = await registry.backups.get(backupId);
+  if (backup?.tenantId === tenantId) return;
+  throw new Problem(
+    404,
+    'backup-not-found',
+    `backup ${backupId} of tenant ${tenantId} is unknown; npx tenantry backup list ${tenantId} names those that it has`,
+  );
+};
+
 const notSealed = ({ id, status }: Backup): Problem =>
   new Problem(409, 'backup-not-sealed', `backup ${id} is ${status}; only a sealed one has a legal hold`);
 

@@ -2,11 +2,11 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import type { World } from '../../adapters/world.ts';
-import { moveRequest, requests } from '../../domain/events.ts';
+import { moveRequest } from '../../domain/events.ts';
 import { tenantId } from '../../domain/tenant.ts';
+import { act, ask } from './ask.ts';
 import { Problem } from './problem.ts';
-import { type ApiContext, type ApiEnv, accepted, audited, bodyOf, limit, queryOf } from './request.ts';
-import { startWorkflow } from './submit.ts';
+import { type ApiContext, type ApiEnv, bodyOf, limit, queryOf } from './request.ts';
 
 const listQuery = z.object({
   tenant: z.string().optional(),
@@ -43,26 +43,28 @@ const phases = {
   abandon: ['planned', 'copying'],
 } as const satisfies Record<string, readonly MoveRecord['phase'][]>;
 
-const act = async (context: ApiContext, action: keyof typeof phases): Promise<Response> => {
-  const move = await find(context.get('world'), context.req.param('id') ?? '');
-  const { reason } = await bodyOf(context, z.object({ reason: z.string().max(1_000).optional() }));
-  const change = { action: `move.${action}`, tenantId: move.tenantId, reason, detail: { moveId: move.id } };
-  const { operation } = await audited(context, change, (actor) => {
-    if (move.endedAt || !(phases[action] as readonly string[]).includes(move.phase))
-      throw new Problem(
+const refusalOf = (move: MoveRecord, action: keyof typeof phases): Problem | undefined =>
+  move.endedAt || !(phases[action] as readonly string[]).includes(move.phase)
+    ? new Problem(
         409,
         'move-refused',
         `move ${move.id} of tenant ${move.tenantId} is ${move.phase}; ${action} needs one that is ${phases[action].join(' or ')}`,
-      );
-    const input = { tenantId: move.tenantId, action, requestedBy: actor, ...(reason === undefined ? {} : { reason }) };
-    return startWorkflow(context, {
-      workflow: 'migrate-tenant',
-      verb: action === 'back' ? 'move-back' : `${action}-move`,
-      tenantId: move.tenantId,
-      input,
-    });
+      )
+    : undefined;
+
+const actOn = async (context: ApiContext, action: keyof typeof phases): Promise<Response> => {
+  const move = await find(context.get('world'), context.req.param('id') ?? '');
+  const { reason } = await bodyOf(context, z.object({ reason: z.string().max(1_000).optional() }));
+  return act(context, {
+    action: `move.${action}`,
+    workflow: 'migrate-tenant',
+    verb: action === 'back' ? 'move-back' : `${action}-move`,
+    tenantId: move.tenantId,
+    reason,
+    about: { moveId: move.id },
+    refusal: refusalOf(move, action),
+    input: { action },
   });
-  return accepted(context, operation, { moveId: move.id });
 };
 
 /** Moves: where tenants are going, how far they are, and the way back. */
@@ -78,22 +80,9 @@ export const moveRoutes = new Hono<ApiEnv>()
   })
   .post('/', async (context) => {
     const body = await bodyOf(context, z.object({ tenantId, ...moveRequest }));
-    const { workflow, verb } = requests.TenantMoveRequested;
-    const change = { action: 'move.create', tenantId: body.tenantId, reason: body.reason, detail: body };
-    const { operation } = await audited(context, change, async (actor) => {
-      await context.get('world').registry.tenants.require(body.tenantId);
-      const input = { ...body, requestedBy: actor };
-      return startWorkflow(context, {
-        workflow,
-        verb,
-        tenantId: body.tenantId,
-        input,
-        detailType: 'TenantMoveRequested',
-      });
-    });
-    return accepted(context, operation);
+    return ask(context, { type: 'TenantMoveRequested', action: 'move.create', body });
   })
   .get('/:id', async (context) => context.json(await find(context.get('world'), context.req.param('id'))))
-  .post('/:id/back', (context) => act(context, 'back'))
-  .post('/:id/finish', (context) => act(context, 'finish'))
-  .post('/:id/abandon', (context) => act(context, 'abandon'));
+  .post('/:id/back', (context) => actOn(context, 'back'))
+  .post('/:id/finish', (context) => actOn(context, 'finish'))
+  .post('/:id/abandon', (context) => actOn(context, 'abandon'));

@@ -2,12 +2,13 @@ import { Hono } from 'hono';
 import { z } from 'zod';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import type { World } from '../../adapters/world.ts';
-import { requests, restoreRequest } from '../../domain/events.ts';
+import { restoreRequest } from '../../domain/events.ts';
 import { restoreStatuses } from '../../domain/restore.ts';
 import { tenantId } from '../../domain/tenant.ts';
+import { act, ask } from './ask.ts';
+import { requireBackup } from './backups.ts';
 import { Problem } from './problem.ts';
-import { type ApiContext, type ApiEnv, accepted, audited, bodyOf, limit, queryOf } from './request.ts';
-import { startWorkflow } from './submit.ts';
+import { type ApiContext, type ApiEnv, bodyOf, limit, queryOf } from './request.ts';
 
 const listQuery = z.object({ tenant: z.string().optional(), status: z.enum(restoreStatuses).optional(), limit });
 
@@ -39,46 +40,31 @@ const actionBody = z.object({
   force: z.boolean().optional(),
 });
 
-const act = async (context: ApiContext, verb: keyof typeof actions): Promise<Response> => {
+const refusalOf = (restore: Restore, verb: keyof typeof actions): Problem | undefined => {
+  const { id, tenantId: tenant, status, operationId } = restore;
+  const refuse = (why: string): Problem => new Problem(409, 'restore-refused', `restore ${id} ${why}`);
+  if (restore.into === 'new-tenant') return refuse(`made tenant ${tenant}; ${verb} it with the tenant itself`);
+  const { from }: { from: readonly Restore['status'][] } = actions[verb];
+  if (from.includes(status)) return undefined;
+  return status === 'awaiting-approval'
+    ? refuse(`waits for approval; approve or reject operation ${operationId}`)
+    : refuse(`is ${status}; ${verb} needs one that is ${from.join(' or ')}`);
+};
+
+const actOn = async (context: ApiContext, verb: keyof typeof actions): Promise<Response> => {
   const restore = await find(context.get('world'), context.req.param('id') ?? '');
   const { reason, force } = await bodyOf(context, actionBody);
-  const { from, input } = actions[verb];
-  const change = {
+  return act(context, {
     action: `restore.${verb}`,
+    workflow: 'restore-tenant',
+    verb,
     tenantId: restore.tenantId,
     reason,
-    detail: { restoreId: restore.id, ...(force ? { force } : {}) },
-  };
-  const { operation } = await audited(context, change, (actor) => {
-    if (restore.into === 'new-tenant')
-      throw new Problem(
-        409,
-        'restore-refused',
-        `restore ${restore.id} made tenant ${restore.tenantId}; ${verb} it with the tenant itself`,
-      );
-    if (!(from as readonly string[]).includes(restore.status))
-      throw new Problem(
-        409,
-        'restore-refused',
-        restore.status === 'awaiting-approval'
-          ? `restore ${restore.id} waits for approval; approve or reject operation ${restore.operationId}`
-          : `restore ${restore.id} is ${restore.status}; ${verb} needs one that is ${from.join(' or ')}`,
-      );
-    return startWorkflow(context, {
-      workflow: 'restore-tenant',
-      verb,
-      tenantId: restore.tenantId,
-      input: {
-        ...input,
-        tenantId: restore.tenantId,
-        restoreId: restore.id,
-        requestedBy: actor,
-        ...(reason === undefined ? {} : { reason }),
-        ...(verb === 'undo' && force ? { force } : {}),
-      },
-    });
+    about: { restoreId: restore.id },
+    detail: force ? { force } : {},
+    refusal: refusalOf(restore, verb),
+    input: { ...actions[verb].input, restoreId: restore.id, ...(verb === 'undo' && force ? { force } : {}) },
   });
-  return accepted(context, operation, { restoreId: restore.id });
 };
 
 /** Restores: what was planned, what the comparison found, what was done, and the next move. */
@@ -89,23 +75,10 @@ export const restoreRoutes = new Hono<ApiEnv>()
   })
   .post('/', async (context) => {
     const body = await bodyOf(context, z.object({ tenantId, ...restoreRequest }));
-    const world = context.get('world');
-    const { workflow, verb } = requests.TenantRestoreRequested;
-    const change = { action: 'restore.create', tenantId: body.tenantId, reason: body.reason, detail: body };
-    const { operation } = await audited(context, change, async (actor) => {
-      await world.registry.tenants.require(body.tenantId);
-      const input = { ...body, requestedBy: actor };
-      return startWorkflow(context, {
-        workflow,
-        verb,
-        tenantId: body.tenantId,
-        input,
-        detailType: 'TenantRestoreRequested',
-      });
-    });
-    return accepted(context, operation);
+    const check = () => requireBackup(context.get('world'), body);
+    return ask(context, { type: 'TenantRestoreRequested', action: 'restore.create', body, check });
   })
   .get('/:id', async (context) => context.json(await find(context.get('world'), context.req.param('id'))))
-  .post('/:id/swap', (context) => act(context, 'swap'))
-  .post('/:id/undo', (context) => act(context, 'undo'))
-  .post('/:id/discard', (context) => act(context, 'discard'));
+  .post('/:id/swap', (context) => actOn(context, 'swap'))
+  .post('/:id/undo', (context) => actOn(context, 'undo'))
+  .post('/:id/discard', (context) => actOn(context, 'discard'));

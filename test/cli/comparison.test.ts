@@ -60,6 +60,19 @@ test('a plan tells the archive, what is not in it, and only the tables that the 
   ]);
 });
 
+test.each([
+  [{ table: 'public.messages', where: 'sender_id = 7' }, 'only rows of public.messages where sender_id = 7'],
+  [{ table: 'public.messages', keys: ['17'] }, 'only row of public.messages with key 17'],
+  [{ table: 'public.messages', keys: [17, 18] }, 'only rows of public.messages with key 17, 18'],
+  [{ table: 'public.reactions', keys: [['3', '6', 'tada']] }, 'only row of public.reactions with key (3, 6, tada)'],
+  [
+    { table: 'public.messages', keys: Array.from({ length: 22 }, (_, index) => index) },
+    `only rows of public.messages with key ${Array.from({ length: 20 }, (_, index) => index).join(', ')} and 2 more`,
+  ],
+])('a plan of single rows says in words which: %j', (rows, line) => {
+  expect(planLines({ ...restore, rows })[2]).toBe(line);
+});
+
 test('without a time that was asked for, a plan counts from the archive until now', () => {
   expect(planLines({ ...restore, asOf: null, missingSeconds: 60 })[1]).toBe(
     'not in the archive: 1 min of changes since then',

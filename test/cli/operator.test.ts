@@ -143,14 +143,31 @@ describe('a restore', { timeout: 90_000 }, () => {
     // The copy that was compared is the one that goes in: nothing is loaded again.
     expect(swapped.stderr).not.toContain('StageRestore');
     await asAdmin("UPDATE users SET full_name = 'later' WHERE tenant_id = 'acme' AND id = 502");
-    const changed = await tenantry.run('restore', 'undo', id);
+    const unasked = await tenantry.run('restore', 'undo', id);
+    expect(unasked).toMatchObject({ code: 7, stdout: '' });
+    expect(unasked.stderr).toContain('give --confirm acme to go on, nothing was changed');
+    const changed = await tenantry.run('restore', 'undo', id, '--confirm', 'acme');
     expect(changed.code).toBe(1);
     expect(changed.stderr).toContain('failed in UndoRestore');
-    expect(await tenantry.json(['restore', 'undo', id, '--force'])).toMatchObject({ status: 'succeeded' });
-    expect((await tenantry.run('restore', 'undo', id)).code).toBe(5);
+    expect(await tenantry.json(['restore', 'undo', id, '--force', '--confirm', 'acme'])).toMatchObject({
+      status: 'succeeded',
+    });
+    expect((await tenantry.run('restore', 'undo', id, '--confirm', 'acme')).code).toBe(5);
     expect(await tenantry.json(['restore', 'list', '--tenant', 'acme', '--status', 'undone'])).toMatchObject({
       items: [{ id, status: 'undone' }],
     });
+  });
+
+  test('of an archive that is not there, or is of another tenant, is not found and starts nothing', async () => {
+    const { items } = await tenantry.json<{ items: { id: string }[] }>(['restore', 'list']);
+    for (const into of [[], ['--into', 'new-tenant', '--as', 'acme-copy']]) {
+      const unknown = await tenantry.run('restore', 'acme', '--backup', 'b-000000000000', ...into);
+      expect(unknown).toMatchObject({ code: 4, stdout: '' });
+      expect(unknown.stderr).toContain(
+        'backup b-000000000000 of tenant acme is unknown; npx tenantry backup list acme',
+      );
+    }
+    expect(await tenantry.json(['restore', 'list'])).toMatchObject({ items: items.map(({ id }) => ({ id })) });
   });
 
   test('in place waits for approval with exit code 8; rejected, nothing changes', async () => {

@@ -25,6 +25,20 @@ const keysOf = async (id: string): Promise<string[]> => {
   return keys;
 };
 
+describe('a backup that is started by hand', () => {
+  test.each([
+    ['point-in-time', 'kind is what recover-point-in-time alone says of its archives'],
+    ['safety', 'kind is what an operation alone says, which names itself as holder'],
+    ['final', 'kind is what an operation alone says, which names itself as holder'],
+  ])('may not say that it is of kind %s, and leaves no record of one', async (kind, why) => {
+    await expect(laptop.steps(operation).open([tenantId], { kind })).rejects.toMatchObject({
+      name: 'InvalidStepInput',
+      message: expect.stringContaining(why),
+    });
+    expect(await backups().ofOperation(operation)).toEqual([]);
+  });
+});
+
 describe('a backup of one tenant', () => {
   test('ends sealed, with its operation succeeded, its lease free and its archive whole', async () => {
     const { open, dump, seal } = laptop.steps(operation);

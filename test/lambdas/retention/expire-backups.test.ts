@@ -153,7 +153,7 @@ test('a gone tenant keeps its final archive for the days of its plan and the las
   const { open, dump, seal } = laptop.steps(`final-${tenantId}`);
   const manual = await changed();
   await laptop.write(tenantId, `UPDATE users SET full_name = 'Last'`);
-  const slice = await open([tenantId], { kind: 'final' });
+  const slice = await open([tenantId], { kind: 'final', holder: `final-${tenantId}` });
   await seal(slice, { failed: (await dump(slice)).failed });
   await laptop.sql.query(`DELETE FROM tenants WHERE id = $1`, [tenantId]);
   expect(await expire(`expire-${tenantId}`, 10_000)).toMatchObject({ expired: 1 });
