@@ -87,10 +87,10 @@ export interface Environment {
   readonly APP_SECRET_ID: string;
   /** Role of the apps' pods; empty: none. */
   readonly APP_ROLE_ARN: string;
-  /** Role whose sessions administer every cluster: steps with clusters in their reach assume it. */
   /** Helm chart that the app is, instead of the image alone, and the helm program; empty: none. */
   readonly APP_CHART: string;
   readonly APP_HELM: string;
+  /** Role whose sessions administer every cluster: steps with clusters in their reach assume it. */
   readonly CLUSTER_ROLE_ARN: string;
   /** How the stacks of clusters of single tenants are made. Empty: nobody, or no peering. */
   readonly TENANT_STACK_TEMPLATE_URL: string;
@@ -136,10 +136,11 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
     'APP_ENVIRONMENT',
     'APP_SECRET_ID',
     'APP_ROLE_ARN',
-    'CLUSTER_ROLE_ARN',
-  ],
     'APP_CHART',
     'APP_HELM',
+    'CLUSTER_ROLE_ARN',
+  ],
+  workloads: [],
   stacks: [
     'CLUSTER_ROLE_ARN',
     'TENANT_STACK_TEMPLATE_URL',

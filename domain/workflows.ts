@@ -13,6 +13,7 @@ export type Reach =
   | 'tenant-secrets'
   | 'servers'
   | 'clusters'
+  | 'workloads'
   | 'stacks'
   | 'machines:start'
   | 'machines:operate'
@@ -63,9 +64,9 @@ export const steps = {
   DrainCluster: handler('placement/drain-cluster', 60, ['registry', 'stacks', 'clusters']),
   DeleteStack: handler('placement/delete-stack', 60, ['registry', 'stacks']),
   AwaitStackGone: handler('placement/await-stack-gone', 30, ['registry', 'stacks']),
-  DeployWorkload: handler('placement/deploy-workload', 120, ['registry', 'clusters']),
+  DeployWorkload: handler('placement/deploy-workload', 120, ['registry', 'clusters', 'workloads']),
   AwaitWorkload: handler('placement/await-workload', 30, ['registry', 'clusters']),
-  RemoveWorkload: handler('placement/remove-workload', 60, ['registry', 'clusters']),
+  RemoveWorkload: handler('placement/remove-workload', 60, ['registry', 'clusters', 'workloads']),
   AwaitWorkloadGone: handler('placement/await-workload-gone', 30, ['registry', 'clusters']),
   ReleaseDatabase: handler('placement/release-database', 300, ['registry', 'database:provision', 'database:restore']),
   OpenBackup: handler('backup/open-backup', 30, ['registry', 'archive:read', 'database:backup']),

@@ -134,8 +134,8 @@ const acknowledgements: readonly Acknowledgement[] = [
       "The variables of a task are those of its step's function: names of places, a step and a time, never a secret. Logins are read from Secrets Manager by the step itself.",
     about: ({ node }) => node.path.includes('/Tasks/'),
   },
-  ...['ReapLeases2FA86F6D', 'SweepMoves1EB5C206'].map((name) => ({
-    rule: `AwsSolutions-IAM5[Resource::<${name}.Arn>:*]`,
+  ...['reap-leases', 'sweep-moves'].map((name) => ({
+    rule: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:lambda:<region>:<AWS::AccountId>:function:tenantry-${name}:*]`,
     reason:
       "Scheduler's target of CDK allows the versions and aliases of the one function that it calls; there are none.",
     about: isPolicy,
@@ -148,7 +148,7 @@ const acknowledgements: readonly Acknowledgement[] = [
   },
   ...[
     'AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:s3:::cdk-hnb659fds-assets-<AWS::AccountId>-<region>/*]',
-    'AwsSolutions-IAM5[Resource::<SetUpC1410E3B.Arn>:*]',
+    'AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:lambda:<region>:<AWS::AccountId>:function:tenantry-set-up:*]',
     'AwsSolutions-IAM5[Action::s3:GetBucket*]',
     'AwsSolutions-IAM5[Action::s3:GetObject*]',
     'AwsSolutions-IAM5[Action::s3:List*]',
@@ -171,5 +171,5 @@ export const acknowledge = (stack: Stack): void => {
   for (const construct of stack.node.findAll())
     for (const { rule, reason, about } of acknowledgements)
       if (about(construct))
-        Validations.of(construct as Construct).acknowledge({ id: rule.replace('<region>', stack.region), reason });
+        Validations.of(construct as Construct).acknowledge({ id: rule.replaceAll('<region>', stack.region), reason });
 };

@@ -58,9 +58,9 @@ export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Env
   APP_ENVIRONMENT: JSON.stringify({ PGSSLMODE: 'verify-full' }),
   APP_SECRET_ID: appSecretId,
   APP_ROLE_ARN: platform.appRole.roleArn,
-  CLUSTER_ROLE_ARN: platform.clusters.role.roleArn,
   APP_CHART: platform.appChart,
   APP_HELM: '/opt/helm/helm',
+  CLUSTER_ROLE_ARN: platform.clusters.role.roleArn,
   TENANT_STACK_TEMPLATE_URL: platform.clusters.template.httpUrl,
   TENANT_STACK_ROLE_ARN: platform.clusters.stackRole.roleArn,
   TENANT_STACK_KUBERNETES_VERSION: platform.clusters.kubernetesVersion,
@@ -142,13 +142,16 @@ const grants: Readonly<Record<Reach, (target: Reacher, places: Places) => void>>
         arn('snapshot', 'tenantry-*'),
         arn('pg', platform.servers.parameterGroupName),
         arn('pg', platform.servers.recoveryParameterGroupName),
-        arn('subgrp', platform.servers.subnets.subnetGroupName),
+        // That of the shared network, and those of tenants' own.
+        arn('subgrp', 'tenantry-*'),
       ],
     );
   },
   clusters: (target, places) => {
-    const { partition, region, account } = Stack.of(places.bus);
     allow(target, ['sts:AssumeRole'], [places.platform.clusters.role.roleArn]);
+  },
+  workloads: (target, places) => {
+    const { partition, region, account } = Stack.of(places.bus);
     allow(
       target,
       [

@@ -68,6 +68,10 @@ export class SharedPlatform extends Stack {
     this.servers = new TenantServers(this, 'TenantServers', { vpc: this.vpc, clients: this.functionsGroup });
     this.servers.replicateWith(this.pool.group, 5433);
     this.clusters = new TenantClusters(this, 'TenantClusters', { vpc, parameters });
+    this.clusters.connect(functionsGroup, [
+      { group: this.pool.group, port: 5433 },
+      { group: this.servers.group, port: 5432 },
+    ]);
     this.sharedCluster = new SharedCluster(this, 'SharedCluster', {
       name: 'tenantry-shared-1',
       version: this.clusters.kubernetesVersion,

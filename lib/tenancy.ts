@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { IFunction } from 'aws-cdk-lib/aws-lambda';
+import { Function as DeployedFunction, type IFunction } from 'aws-cdk-lib/aws-lambda';
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { BucketDeployment, Source } from 'aws-cdk-lib/aws-s3-deployment';
 import { Schedule, ScheduleExpression, ScheduleTargetInput } from 'aws-cdk-lib/aws-scheduler';
 import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets';
-import { CfnOutput, CustomResource, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib/core';
+import { ArnFormat, CfnOutput, CustomResource, RemovalPolicy, Stack, type StackProps } from 'aws-cdk-lib/core';
 import { Provider } from 'aws-cdk-lib/custom-resources';
 import type { Construct } from 'constructs';
 import {
@@ -14,6 +14,7 @@ import {
   appSchemaPrefix,
   drillSchedule,
   expirySchedule,
+  functionName,
   reapSchedule,
   sweepSchedule,
 } from '../domain/deployment.ts';
@@ -24,14 +25,13 @@ import { Alarms } from './alarms.ts';
 import { createOperatorHttp } from './operator-http.ts';
 import type { Parameters } from './parameters.ts';
 import type { SharedPlatform } from './shared-platform.ts';
-import { createStepFunction } from './step-function.ts';
+import type { Steps } from './steps.ts';
 import { Tasks } from './tasks.ts';
-import { TenantEvents } from './tenant-events.ts';
 import { Workflow } from './workflow.ts';
 
 export interface TenancyProps extends StackProps {
   readonly parameters: Parameters;
-  readonly platform: SharedPlatform;
+  readonly steps: Steps;
 }
 
 const schemaFolder = 'sample-app/schema';
@@ -42,28 +42,21 @@ const schemaDigest = (): string => {
   return hash.digest('hex');
 };
 
-/** What is deployed often and holds no state: functions, machines, bus, queues, schedules, alarms, operator API. */
+/** What holds the steps together and no state: machines, schedules, alarms, operator API. */
 export class Tenancy extends Stack {
-  constructor(scope: Construct, id: string, { parameters, platform, ...props }: TenancyProps) {
+  constructor(scope: Construct, id: string, { parameters, steps, ...props }: TenancyProps) {
     super(scope, id, { ...props, description: 'Tenantry: workflows and what starts them' });
-    const events = new TenantEvents(this, 'Events');
-    const places = { platform, bus: events.bus, deadLetters: events.deadLetters };
+    this.addStackDependency(steps);
+    const { places } = steps;
+    const { platform, bus, deadLetters } = places;
     const created = Object.fromEntries(
-      Object.entries(allFunctions).map(([name, handler]) => [
-        name,
-        createStepFunction(this, name as FunctionName, handler, places),
-      ]),
-    ) as unknown as Record<FunctionName, IFunction>;
-    events.consume({
-      startWorkflow: created.StartWorkflow,
-      recordEvent: created.RecordEvent,
-      closeOperation: created.CloseOperation,
-    });
+      (Object.keys(allFunctions) as FunctionName[]).map((name) => [name, this.step(name)]),
+    ) as Record<FunctionName, IFunction>;
     const tasks = new Tasks(this, 'Tasks', places);
     const machines = Object.fromEntries(
       (Object.keys(workflows) as WorkflowName[]).map((workflow) => [
         workflow,
-        new Workflow(this, workflow, { workflow, steps: created, tasks, bus: events.bus, platform }),
+        new Workflow(this, workflow, { workflow, steps: created, tasks, bus, platform }),
       ]),
     ) as Record<WorkflowName, Workflow>;
     this.schedulePlans(machines['back-up-fleet']);
@@ -88,16 +81,27 @@ export class Tenancy extends Stack {
         description,
         schedule: ScheduleExpression.expression(schedule),
         target: new LambdaInvoke(created[name as keyof typeof runs], {
-          deadLetterQueue: events.deadLetters,
+          deadLetterQueue: deadLetters,
           retryAttempts: 0,
         }),
       });
     this.setUp(created.SetUp, platform, parameters);
-    new Alarms(this, 'Alarms', { workflows: machines, deadLetters: events.deadLetters, email: parameters.alarmEmail });
+    new Alarms(this, 'Alarms', { workflows: machines, deadLetters, email: parameters.alarmEmail });
     const api = createOperatorHttp(this, created.OperatorApi);
     new CfnOutput(this, 'OperatorApiUrl', { value: api.apiEndpoint });
-    new CfnOutput(this, 'BusArn', { value: events.bus.eventBusArn });
+    new CfnOutput(this, 'BusArn', { value: bus.eventBusArn });
     acknowledge(this);
+  }
+
+  /** By its name, not by an export of the other stack: an export in use would keep a step from being removed. */
+  private step(name: FunctionName): IFunction {
+    const functionArn = this.formatArn({
+      service: 'lambda',
+      resource: 'function',
+      resourceName: functionName(name),
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    });
+    return DeployedFunction.fromFunctionAttributes(this, name, { functionArn, sameEnvironment: true });
   }
 
   /** One schedule per plan: the fleet backup of the plan's tenants. */

@@ -1,4 +1,4 @@
-import type { IVpc } from 'aws-cdk-lib/aws-ec2';
+import { type ISecurityGroup, type IVpc, Peer, Port } from 'aws-cdk-lib/aws-ec2';
 import { AccountPrincipal, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam';
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets';
 import { Stack } from 'aws-cdk-lib/core';
@@ -6,6 +6,12 @@ import { Construct } from 'constructs';
 import type { Parameters } from './parameters.ts';
 import { stackPermissions } from './tenant-stack/permissions.ts';
 import { tenantTemplateAsset } from './tenant-stack.ts';
+
+/** A shared database, and the port that it listens on. */
+export interface SharedDatabase {
+  readonly group: ISecurityGroup;
+  readonly port: number;
+}
 
 export interface TenantClustersProps {
   readonly vpc: IVpc;
@@ -59,5 +65,15 @@ export class TenantClusters extends Construct {
     this.routeTableIds = ['functions', 'databases'].flatMap((subnetGroupName) =>
       vpc.selectSubnets({ subnetGroupName }).subnets.map(({ routeTable }) => routeTable.routeTableId),
     );
+  }
+
+  /** Lets steps into databases in tenants' networks, and those and the shared ones replicate to each other. */
+  connect(clients: ISecurityGroup, databases: readonly SharedDatabase[]): void {
+    const tenants = Peer.ipv4(networkRange);
+    clients.addEgressRule(tenants, Port.tcp(5432), "databases in tenants' networks");
+    for (const { group, port } of databases) {
+      group.addIngressRule(tenants, Port.tcp(port), 'replication of a tenant that moves');
+      group.addEgressRule(tenants, Port.tcp(5432), 'replication of a tenant that moves');
+    }
   }
 }
