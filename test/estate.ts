@@ -12,8 +12,8 @@ import type { TestCloud } from './cloud.ts';
 export interface Estate {
   /** Kubernetes of a cluster, with the administrator's rights of the laptop's keys. */
   cluster(name: string): Promise<Cluster>;
-  /** All of it, as lines such as `namespace tenantry-local-1/t-acme-3f2a1b`, sorted. */
-  things(): Promise<string[]>;
+  /** All of it or one tenant's, as lines such as `namespace tenantry-local-1/t-acme-3f2a1b`, sorted. */
+  things(tenantId?: string): Promise<string[]>;
   /** What the registry says there must be, in the same lines. */
   promised(control: Pick<pg.Pool, 'query'>): Promise<string[]>;
   close(): void;
@@ -21,6 +21,13 @@ export interface Estate {
 
 /** Every name that the product gives a thing of a tenant has the tenant in it; the registry is not asked. */
 const ofTenants = /^(t-|tenantry-.+-[0-9a-f]{6}$|tenantry\/t\/)/;
+
+/** Whether a line is about that tenant: its id and six figures, or its own folder of secrets. */
+const isOf = (tenantId: string): ((line: string) => boolean) => {
+  const id = tenantId.replaceAll('-', '[-_]');
+  const pattern = new RegExp(`(t-|tenantry-|t_)${id}[-_][0-9a-f]{6}|tenantry/t/${id}/`);
+  return (line) => pattern.test(line);
+};
 
 const clustersOf = async (eks: EKSClient): Promise<string[]> =>
   (await eks.send(new ListClustersCommand({}))).clusters!.toSorted();
@@ -77,9 +84,10 @@ export const openEstate = ({ cloud }: Pick<TestCloud, 'cloud'>): Estate => {
   const connections = openClusterConnections(eks, cloud.endpoint);
   return {
     cluster: connections.open,
-    things: async () => {
-      const names = await clustersOf(eks);
-      // One that is on its way out between the two calls has nothing of its own any more.
+    things: async (tenantId) => {
+      const isAsked = tenantId === undefined ? () => true : isOf(tenantId);
+      // Clusters of others come and go while one tenant is looked at.
+      const names = (await clustersOf(eks)).filter((name) => name === sharedCluster || isAsked(name));
       const opened = (await Promise.all(names.map((name) => connections.find(name)))).filter(
         (one) => one !== undefined,
       );
@@ -90,7 +98,9 @@ export const openEstate = ({ cloud }: Pick<TestCloud, 'cloud'>): Estate => {
         ...(await stacksOf(stacks)),
         ...(await instancesOf(rds)),
         ...(await secretsOf(secrets)),
-      ].toSorted();
+      ]
+        .filter(isAsked)
+        .toSorted();
     },
     promised: async (control) => {
       const { rows } = await control.query<{ line: string }>(`
@@ -118,6 +128,23 @@ export const orphanedDatabases = async (control: Pick<pg.Pool, 'query'>): Promis
   return rows.map(({ line }) => line);
 };
 
+/** Whatever there is that bears the tenant's name, the registry's notes of it included. */
+export const thingsOf = async (
+  estate: Estate,
+  control: Pick<pg.Pool, 'query'>,
+  tenantId: string,
+): Promise<string[]> => {
+  const { rows } = await control.query<{ line: string }>(
+    `SELECT 'database ' || datname AS line FROM pg_database WHERE datname LIKE $1
+     UNION ALL SELECT 'login ' || rolname FROM pg_roles WHERE rolname LIKE $1
+     UNION ALL SELECT 'server ' || id || ' of the registry' FROM servers WHERE tenant_id = $2
+     UNION ALL SELECT 'cluster ' || id || ' of the registry' FROM clusters WHERE tenant_id = $2
+     UNION ALL SELECT 'placement ' || id FROM placements WHERE tenant_id = $2`,
+    [`t\\_${tenantId.replaceAll('-', '\\_')}\\_%`, tenantId],
+  );
+  return [...rows.map(({ line }) => line), ...(await estate.things(tenantId))];
+};
+
 /**
  * What is there and belongs to nobody, and what somebody was promised and is not there. Of one tenant, by its name in the
  * lines, or of all.
@@ -127,7 +154,7 @@ export const estateFindings = async (
   control: Pick<pg.Pool, 'query'>,
   tenantId?: string,
 ): Promise<string[]> => {
-  const [there, promised] = [await estate.things(), await estate.promised(control)];
+  const [there, promised] = [await estate.things(tenantId), await estate.promised(control)];
   const [has, should] = [new Set(there), new Set(promised)];
   const found = [
     ...there.filter((line) => !should.has(line)).map((line) => `${line} belongs to nobody`),
@@ -135,6 +162,5 @@ export const estateFindings = async (
     ...(await orphanedDatabases(control)).map((line) => `${line} belongs to nobody`),
   ];
   if (tenantId === undefined) return found;
-  const named = new RegExp(`(t-|tenantry-|tenantry/t/|t_)${tenantId.replaceAll(/[-_]/g, '[-_]')}[-_/]`);
-  return found.filter((line) => named.test(line));
+  return found.filter(isOf(tenantId));
 };

@@ -81,7 +81,9 @@ export const settleOffboarding = async (
   if (tenantId === undefined) return;
   const tenant = await tenants.get(tenantId);
   if (tenant?.changedBy === operation && tenant.status === 'deprovisioning') {
-    const touched = (await journal.list(operation)).some(({ step }) => step === 'ReleaseDatabase');
+    // An app of its own is taken down before the rows are: a tenant without it is not active, whatever rows it has.
+    const damaging = tenant.tier === 'shared' ? ['ReleaseDatabase'] : ['RemoveWorkload', 'ReleaseDatabase'];
+    const touched = (await journal.list(operation)).some(({ step }) => damaging.includes(step));
     const before =
       tenant.previousStatus === 'suspended' || tenant.previousStatus === 'failed' ? tenant.previousStatus : 'active';
     const to = touched ? 'failed' : before;
@@ -93,7 +95,7 @@ export const settleOffboarding = async (
 
 /**
  * Ends an offboarding that failed. A tenant whose rows are still there is again what it was before, and reachable when that
- * was active; one whose rows were touched is `failed` and stays off. A tenant that another operation moved is left alone.
+ * was active; one whose rows or whose own app were touched is `failed` and stays off. A tenant that another operation moved is left alone.
  * Safe to repeat; StaleOperation when the offboarding has succeeded.
  */
 export const endOffboarding = (registry: Registry, ending: Ending): Promise<void> =>

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { StepName, WorkflowName } from '../../../domain/workflows.ts';
+import type { CloudOptions } from '../../../local/cloud.ts';
 import { type Cell, cellsOf, type Fault, isTransient, ownPlaceSteps } from './matrix.ts';
 import type { Sabotage } from './saboteur.ts';
 import { openStage, type Stage } from './stage.ts';
@@ -33,6 +34,10 @@ export interface Faults {
   readonly plays: Partial<Record<StepName, Play>>;
   /** Only the steps on places that tenants have for themselves, or all but these; all when left out. */
   readonly ownPlaces?: 'only' | 'left out';
+  /** These cells and no others, where the proofs have all of them. */
+  readonly some?: Partial<Record<StepName, readonly Fault[]>>;
+  /** Of the cloud that the cells share. */
+  readonly cloud?: Pick<CloudOptions, 'stackQuotas'>;
   /** Faults that the machine cannot answer, with the reason; left out by name, never by leaving a Task out. */
   readonly without?: Exception | readonly Exception[];
 }
@@ -67,12 +72,13 @@ const run = async (stage: Stage, cell: Cell, play: Play): Promise<void> => {
 };
 
 /** The cells of these machines as tests, one cloud for all of them; each has a tenant of its own, and one looks on. */
-export const describeFaults = ({ machines, prepare, plays, ownPlaces, without }: Faults): void => {
+export const describeFaults = ({ machines, prepare, plays, ownPlaces, some, cloud, without }: Faults): void => {
   vi.setConfig({ maxConcurrency: inFlight, testTimeout: 120_000, hookTimeout: 240_000 });
   const exceptions = [without ?? []].flat();
   const cells = machines
     .flatMap(cellsOf)
     .filter(({ task }) => ownPlaces === undefined || ownPlaceSteps.includes(task) === (ownPlaces === 'only'))
+    .filter(({ task, fault }) => some === undefined || some[task]?.includes(fault))
     .filter(({ task, fault }) => !exceptions.some((one) => one.task === task && one.fault === fault));
   const began = performance.now();
   let stage: Stage;
@@ -80,7 +86,7 @@ export const describeFaults = ({ machines, prepare, plays, ownPlaces, without }:
   let passed = 0;
 
   beforeAll(async () => {
-    stage = await openStage();
+    stage = await openStage(cloud);
     await stage.bystander('bystander');
     bystander = await stage.digests('bystander');
     await prepare(stage, cells);

@@ -31,6 +31,8 @@ describeFaults({
   },
   plays: {
     OpenOffboarding: { ...offboard, after: left('active') },
+    // Of a tenant of the shared app: there is nothing to remove, and no row is touched before.
+    RemoveWorkload: { ...offboard, after: left('active') },
     ReleaseDatabase: {
       ...offboard,
       after: (cell, stage, went) => left(cell.fault === 'refused' ? 'active' : 'failed')(cell, stage, went),

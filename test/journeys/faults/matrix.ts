@@ -21,7 +21,7 @@ const compensations: ReadonlySet<StepName> = new Set([
   'AbandonPlanChange',
 ]);
 
-/** Steps on a database or server of the tenant's own: minutes of cells, so they are among the proofs. */
+/** Steps on a cluster, server, database or app of the tenant's own: minutes of cells, so they are among the proofs. */
 export const ownPlaceSteps: readonly StepName[] = [
   'CreateServer',
   'AwaitServer',
@@ -30,6 +30,14 @@ export const ownPlaceSteps: readonly StepName[] = [
   'DropDatabase',
   'DeleteServer',
   'AwaitServerGone',
+  'CreateStack',
+  'AwaitStack',
+  'DeployWorkload',
+  'AwaitWorkload',
+  'AwaitWorkloadGone',
+  'DrainCluster',
+  'DeleteStack',
+  'AwaitStackGone',
 ];
 
 export interface Cell {

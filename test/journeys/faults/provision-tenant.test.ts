@@ -13,6 +13,16 @@ const signUp: Play = {
   after,
 };
 
+const takenBack: Play = {
+  ...signUp,
+  because: { step: 'ActivateTenant', fault: 'refused' },
+  // Nobody may get the name of a tenant whose rows could not be proven gone.
+  after: async ({ id, fault }, stage) => {
+    const { rows } = await stage.control.query('SELECT status FROM tenants WHERE id = $1', [id]);
+    expect(rows).toEqual(fault === 'refused' || fault === 'unheard' ? [{ status: 'failed' }] : []);
+  },
+};
+
 describeFaults({
   machines: ['provision-tenant', 'prepare-placement', 'release-placement'],
   ownPlaces: 'left out',
@@ -23,14 +33,7 @@ describeFaults({
     PrepareDatabase: signUp,
     ActivateTenant: { ...signUp, commits: true },
     ReleaseTenant: { ...signUp, because: { step: 'ActivateTenant', fault: 'refused' } },
-    ReleaseDatabase: {
-      ...signUp,
-      because: { step: 'ActivateTenant', fault: 'refused' },
-      // Nobody may get the name of a tenant whose rows could not be proven gone.
-      after: async ({ id, fault }, stage) => {
-        const { rows } = await stage.control.query('SELECT status FROM tenants WHERE id = $1', [id]);
-        expect(rows).toEqual(fault === 'refused' || fault === 'unheard' ? [{ status: 'failed' }] : []);
-      },
-    },
+    RemoveWorkload: takenBack,
+    ReleaseDatabase: takenBack,
   },
 });

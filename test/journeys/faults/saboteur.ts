@@ -13,6 +13,8 @@ export interface Saboteur {
   readonly interpose: (functions: FunctionInvoker) => FunctionInvoker;
   /** From now on the fault waits for the step of this tenant, or of the operation of this name. */
   arm(subject: string, sabotage: Sabotage): void;
+  /** From now on nothing goes wrong for it any more: somebody has mended what was broken for good. */
+  disarm(subject: string): void;
   /**
    * Lets invocations that were held back land, waits for all that are under way, and answers what the tests must know:
    * how often each step was called, and what a duplicate answered when it was not a success.
@@ -128,6 +130,9 @@ export const openSaboteur = (): Saboteur => {
     }),
     arm: (subject, sabotage) => {
       armed.set(subject, [...(armed.get(subject) ?? []), { ...sabotage, calls: 0, pending: [], complaints: [] }]);
+    },
+    disarm: (subject) => {
+      armed.delete(subject);
     },
     settle: async (subject) => {
       const plans = armed.get(subject) ?? [];

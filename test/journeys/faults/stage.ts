@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { ListObjectsV2Command, type ListObjectsV2CommandOutput, S3Client } from '@aws-sdk/client-s3';
 import pg from 'pg';
+import type { CloudOptions } from '../../../local/cloud.ts';
 import { loadChat } from '../../../sample-app/load.ts';
 import { startTestCloud, type TestCloud } from '../../cloud.ts';
+import { type Estate, openEstate } from '../../estate.ts';
 import { openSaboteur, type Saboteur } from './saboteur.ts';
 
 /** One laptop cloud for all cells of a file, with the superuser's eyes on everything that it keeps. */
@@ -11,6 +13,7 @@ export interface Stage {
   readonly saboteur: Saboteur;
   readonly control: pg.Pool;
   readonly pool: pg.Pool;
+  readonly estate: Estate;
   /** Keys of the archive bucket under a prefix. */
   keys(prefix: string): Promise<string[]>;
   /** SHA-256 over every row of the tenant, by table; written apart from the product's digests. */
@@ -46,9 +49,10 @@ export const tenantTables = async (pool: Pick<pg.Pool, 'query'>): Promise<string
 };
 
 /** Starts the cloud with a saboteur between its machines and its handlers. */
-export const openStage = async (): Promise<Stage> => {
+export const openStage = async (options: Partial<CloudOptions> = {}): Promise<Stage> => {
   const saboteur = openSaboteur();
   const laptop = await startTestCloud({
+    ...options,
     interpose: saboteur.interpose,
     log: (source, line) => {
       if (process.env.FAULT_LOG) console.error(source, line.slice(0, 300));
@@ -61,11 +65,13 @@ export const openStage = async (): Promise<Stage> => {
   const { endpoint, region, credentials } = laptop.cloud;
   const s3 = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
   const tables = await tenantTables(pool);
+  const estate = openEstate(laptop);
   return {
     laptop,
     saboteur,
     control,
     pool,
+    estate,
     keys: listKeys(s3),
     digests: async (tenantId) => {
       const found: Record<string, string> = {};
@@ -88,6 +94,7 @@ export const openStage = async (): Promise<Stage> => {
     },
     close: async () => {
       s3.destroy();
+      estate.close();
       await Promise.all([control.end(), pool.end()]);
       await laptop.close();
     },

@@ -3,6 +3,7 @@ import pg from 'pg';
 import type { WorkflowName } from '../../../domain/workflows.ts';
 import type { TestCloud } from '../../cloud.ts';
 import { until } from '../../cloud.ts';
+import { estateFindings } from '../../estate.ts';
 import { type Stage, tenantTables } from './stage.ts';
 
 /** What the world is looked at through; whoever started the cloud gives it. */
@@ -215,7 +216,7 @@ export const worldFindings = async (
 };
 
 /** The same for what no tenant stands for any more: what is left over when all cells are done. */
-export const leftoverFindings = async (stage: Sight): Promise<string[]> => {
+export const leftoverFindings = async (stage: Sight & Pick<Stage, 'estate'>): Promise<string[]> => {
   const { rows: tenants } = await stage.control.query<{ id: string }>('SELECT id FROM tenants');
   const { rows: pooled } = await stage.pool.query<{ id: string }>('SELECT tenant_id AS id FROM tenantry.tenants');
   const { rows: held } = await stage.control.query<{ tenant_id: string; holder: string }>(
@@ -234,5 +235,6 @@ export const leftoverFindings = async (stage: Sight): Promise<string[]> => {
     ...held.map(({ tenant_id, holder }) => `tenant ${tenant_id} is still held by ${holder}`),
     ...twice.map(({ operation, n }) => `operation ${operation} said ${n} results`),
     ...(await schemaFindings(stage)),
+    ...(await estateFindings(stage.estate, stage.control)),
   ];
 };
