@@ -140,8 +140,8 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     environment: JSON.parse(variable('APP_ENVIRONMENT')) as Record<string, string>,
     secretId: variable('APP_SECRET_ID'),
     roleArn: env.APP_ROLE_ARN || undefined,
-  }));
     chart: env.APP_CHART ? { chart: env.APP_CHART, program: env.APP_HELM || 'helm' } : undefined,
+  }));
   return {
     get registry() {
       return registry();
