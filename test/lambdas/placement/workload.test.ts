@@ -3,7 +3,9 @@ import { request } from 'node:http';
 import { resolve } from 'node:path';
 import { CreateClusterCommand, ListPodIdentityAssociationsCommand } from '@aws-sdk/client-eks';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { archivedObjects, archiveObjects } from '../../../adapters/cluster/archived-objects.ts';
 import { requireOwnApp } from '../../../adapters/cluster/own-app.ts';
+import { restoreObjects } from '../../../adapters/cluster/restore-objects.ts';
 import { prepareRouteSwitch, switchRoute } from '../../../adapters/cluster/route.ts';
 import { takeDown } from '../../../adapters/cluster/take-down.ts';
 import { openIdentities } from '../../../adapters/clusters/identities.ts';
@@ -129,6 +131,29 @@ describe('a tenant with an app of its own', () => {
     ]);
     await expect.poll(kinds).toBe(0);
     await removeWorkload.run(step, world);
+  });
+
+  test('has its objects beside its rows in a backup, and they come back from there', async () => {
+    const { step, placement, namespace, cluster } = await placed('weyland');
+    await deployWorkload.run(step, world);
+    const archived = await archiveObjects(world, placement, 'b-1');
+    expect(archived!.objects).toBeGreaterThan(10);
+    expect(await archivedObjects(world, 'weyland', 'b-2')).toBeUndefined();
+    const service = { apiVersion: 'v1', kind: 'Service', namespace, name: 'app' };
+    await cluster.remove(service);
+    const restore = { tenantId: 'weyland', namespace, kinds: ['Service'], existing: 'skip' } as const;
+    const objects = (await archivedObjects(world, 'weyland', 'b-1'))!;
+    expect((await restoreObjects(cluster, { ...restore, objects })).objects).toContainEqual({
+      object: `v1 Service ${namespace}/app`,
+      change: 'create',
+      fields: [],
+    });
+    expect(await cluster.get(service)).toBeDefined();
+    // A backup is removed with all that is under its prefix.
+    await world.archive.remove('weyland', 'b-1');
+    expect(await archivedObjects(world, 'weyland', 'b-1')).toBeUndefined();
+    await removeWorkload.run(step, world);
+    expect(await archiveObjects(world, { ...placement, tier: 'shared' }, 'b-3')).toBeUndefined();
   });
 
   test('has pods that are a role to AWS, and takes it with it when it goes', async () => {
