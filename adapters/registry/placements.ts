@@ -36,13 +36,14 @@ export interface Placement {
 
 export type TenantRequest = PlacementRequest & { readonly tenantId: string; readonly operation: string };
 
+/** Places of tenants. The region that a tenant's data must not leave counts in every choice for that tenant. */
 export interface Placements {
   /** Gives the tenant its active place and takes one of the capacity; a repeat answers the same. Throws NoCapacity. */
   place(request: TenantRequest): Promise<Placement>;
   /** Gives the tenant one more place, not active: where a move goes. A repeat by the operation answers the same. Throws NoCapacity. */
   reserve(request: TenantRequest): Promise<Placement>;
   /** What `reserve` would decide now; takes nothing. Throws NoCapacity. */
-  choose(request: PlacementRequest): Promise<Placed>;
+  choose(request: PlacementRequest & { readonly tenantId?: string }): Promise<Placed>;
   /** The active place, or the one with that id. */
   get(tenantId: string, id?: string): Promise<Placement | undefined>;
   /** Like `get`; throws TenantNotReady when the tenant has no such place. */
@@ -116,9 +117,18 @@ export const openPlacements = (sql: Sql): Placements => {
     if (id === undefined) return (await find(within, 'p.tenant_id = $1 AND p.active', [tenantId]))[0];
     return (await find(within, 'p.tenant_id = $1 AND p.id = $2', [tenantId, id]))[0];
   };
-  const choose = async (request: PlacementRequest, within: Sql = sql): Promise<Placed> => {
+  const residencyOf = async (within: Sql, tenantId: string | undefined): Promise<string | undefined> => {
+    if (tenantId === undefined) return undefined;
+    const text = 'SELECT residency FROM tenants WHERE id = $1';
+    return (await within.query<{ residency: string | null }>(text, [tenantId]))[0]?.residency ?? undefined;
+  };
+  const choose = async (
+    request: PlacementRequest & { readonly tenantId?: string },
+    within: Sql = sql,
+  ): Promise<Placed> => {
+    const residency = request.residency ?? (await residencyOf(within, request.tenantId));
     const decision = placeTenant(
-      request,
+      { ...request, residency },
       await openCells(within).list(),
       await openServers(within).list({ tenantId: null }),
       await openClusters(within).list({ tenantId: null }),

@@ -38,7 +38,6 @@ export const handler = step('PlaceTenant', contract, ({ operation, tenantId, ...
       operation,
       plan: tenant.plan,
       region: tenant.region ?? undefined,
-      residency: tenant.residency ?? undefined,
       ...wanted,
     });
     await tenants.place(tenantId, placement.tier, placement.isolation);

@@ -1,5 +1,7 @@
+import { EKSClient } from '@aws-sdk/client-eks';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type ClusterConnections, openClusterConnections } from '../../adapters/cluster/connect.ts';
 import { registryRoutes } from '../../app-kit/registry.ts';
 import { secretsManagerLogins } from '../../app-kit/secrets.ts';
 import { loadChat } from '../../sample-app/load.ts';
@@ -10,11 +12,14 @@ import { openSaboteur, type Saboteur } from './faults/saboteur.ts';
 let laptop: TestCloud;
 let saboteur: Saboteur;
 let control: pg.Client;
+let clusters: ClusterConnections;
 
 beforeAll(async () => {
   saboteur = openSaboteur();
   laptop = await startTestCloud({ interpose: saboteur.interpose, log: () => undefined });
   control = await laptop.admin('control');
+  const { endpoint, region, credentials } = laptop.cloud;
+  clusters = openClusterConnections(new EKSClient({ endpoint, region, credentials }), endpoint);
   const signUps = [
     { tenantId: 'acme', plan: 'pro', isolation: 'database' },
     { tenantId: 'globex', plan: 'starter' },
@@ -24,7 +29,10 @@ beforeAll(async () => {
     expect(await laptop.run('provision-tenant', signUp)).toMatchObject({ status: 'SUCCEEDED' });
   await loadChat(await homeOf('acme'), { tenantId: 'acme', users: 8, messages: 120, seed: 1 });
 });
-afterAll(() => laptop.close());
+afterAll(async () => {
+  clusters.close();
+  await laptop.close();
+});
 
 const homeOf = async (tenantId: string): Promise<pg.Client> => {
   const { rows } = await control.query<{ database: string }>(
@@ -54,6 +62,32 @@ const change = async (input: object): Promise<Record<string, unknown>> => {
   const changed = await laptop.run('change-plan', input);
   expect(changed, changed.cause).toMatchObject({ status: 'SUCCEEDED' });
   return JSON.parse(changed.output!) as Record<string, unknown>;
+};
+
+interface Workload {
+  readonly replicas?: number;
+  readonly minReplicas?: number;
+  readonly template?: {
+    readonly spec: { readonly containers: { readonly resources: { readonly requests: object } }[] };
+  };
+}
+
+/** What the tenant's own app asks for, asked of its cluster; how many pods an app of several has is its autoscaler's affair. */
+const sizeOf = async (tenantId: string): Promise<unknown> => {
+  const { rows } = await control.query<{ cluster: string; namespace: string }>(
+    'SELECT cluster_id AS cluster, namespace FROM placements WHERE tenant_id = $1 AND active',
+    [tenantId],
+  );
+  const { cluster: name, namespace } = rows[0]!;
+  const cluster = (await clusters.find(name))!;
+  const read = async (apiVersion: string, kind: string): Promise<Workload | undefined> =>
+    (await cluster.get({ apiVersion, kind, namespace, name: 'app' }))?.spec as Workload | undefined;
+  const deployment = (await read('apps/v1', 'Deployment'))!;
+  const scaler = await read('autoscaling/v2', 'HorizontalPodAutoscaler');
+  return {
+    replicas: scaler?.minReplicas ?? deployment.replicas,
+    ...deployment.template!.spec.containers[0]!.resources.requests,
+  };
 };
 
 interface Standing {
@@ -150,4 +184,18 @@ describe('a tenant whose plan changes', () => {
       (await control.query(`SELECT FROM leases WHERE tenant_id = 'initech' AND holder IS NOT NULL`)).rowCount,
     ).toBe(0);
   });
+
+  test('gets pods of the new size where its app is its own; where they do not come up, plan and size are the old ones', async () => {
+    const signUp = { tenantId: 'umbrella', plan: 'starter', compliance: ['hipaa'] };
+    const made = await laptop.run('provision-tenant', signUp);
+    expect(made, made.cause).toMatchObject({ status: 'SUCCEEDED' });
+    expect(await sizeOf('umbrella')).toEqual({ replicas: 1, cpu: '250m', memory: '512Mi' });
+    expect(await change({ tenantId: 'umbrella', plan: 'pro' })).toMatchObject({ plan: 'pro', moved: false });
+    expect(await sizeOf('umbrella')).toEqual({ replicas: 2, cpu: '500m', memory: '1Gi' });
+    saboteur.arm('umbrella', { step: 'AwaitWorkload', fault: 'refused' });
+    const broken = await laptop.run('change-plan', { tenantId: 'umbrella', plan: 'enterprise', isolation: 'pooled' });
+    expect(broken).toMatchObject({ status: 'FAILED', cause: expect.stringMatching(/^ResizeApp: /) });
+    expect(await standing('umbrella')).toMatchObject({ plan: 'pro', places: 1 });
+    expect(await sizeOf('umbrella')).toEqual({ replicas: 2, cpu: '500m', memory: '1Gi' });
+  }, 120_000);
 });

@@ -1,5 +1,6 @@
 import { expect } from 'vitest';
 import { describeFaults, type Play } from '../journeys/faults/cells.ts';
+import type { Stage } from '../journeys/faults/stage.ts';
 import { provision } from '../journeys/faults/tenants.ts';
 
 interface Standing {
@@ -37,18 +38,32 @@ const move: Play = {
   after: has({ plan: 'enterprise', users: 7, isolation: 'database' }, old),
 };
 
+/** Tenants with an app of their own. */
+const provisionOwn = async (stage: Stage, ids: readonly string[]): Promise<void> => {
+  for (const tenantId of ids) {
+    const input = { tenantId, plan: 'starter', tier: 'namespace' };
+    const { status, cause } = await stage.laptop.run('provision-tenant', input);
+    expect(status, cause).toBe('SUCCEEDED');
+  }
+};
+
 describeFaults({
   machines: ['change-plan'],
-  prepare: (stage, cells) =>
-    provision(
+  prepare: async (stage, cells) => {
+    const own = cells.filter(({ task }) => task === 'RevertPlanChange').map(({ id }) => id);
+    await provision(
       stage,
-      cells.map(({ id }) => id),
-    ),
+      cells.map(({ id }) => id).filter((id) => !own.includes(id)),
+    );
+    await provisionOwn(stage, own);
+  },
   plays: {
     OpenPlanChange: grow,
     TakeTurn: move,
     // Where the move has been made, the tenant stays at its new place: going back is a move of its own.
     ApplyPlanChange: { ...move, after: has({ plan: 'enterprise', users: 7 }, { ...old, isolation: 'database' }) },
+    // For good: the old size is not taken either, and the old pods run on.
+    RevertPlanChange: { ...grow, because: { step: 'AwaitWorkload', fault: 'refused' } },
     EndPlanChange: { ...grow, commits: true },
     AbandonPlanChange: { ...grow, because: { step: 'ApplyPlanChange', fault: 'unheard' } },
   },
