@@ -89,8 +89,6 @@ const parametersOf = (
 const isMissing = (error: unknown): boolean =>
   error instanceof CloudFormationServiceException && /does not exist/.test(error.message);
 
-const isCancelled = ({ ResourceStatusReason: reason = '' }: StackEvent): boolean => /cancelled/i.test(reason);
-
 const failed = /_FAILED$/;
 
 /** Events come newest first; those of the operation under way or done last end where somebody began it. */
@@ -115,7 +113,7 @@ export const openStacks = (client: CloudFormationClient, settings: () => StackSe
       const page = await client.send(new DescribeStackEventsCommand({ StackName, NextToken }));
       for (const event of page.StackEvents ?? []) {
         const own = event.PhysicalResourceId === event.StackId;
-        if (!own && failed.test(event.ResourceStatus ?? '') && !isCancelled(event)) first = event;
+        if (!own && failed.test(event.ResourceStatus ?? '')) first = event;
         if (begins(event)) return reasonOf(first);
       }
       NextToken = page.NextToken;

@@ -108,8 +108,8 @@ test('a cluster under deletion protection is kept until the protection is taken 
   await waitUntilClusterDeleted(waiting(eks), { name: 'acme' });
 });
 
-test('who may use a cluster is told by its access entries alone', async () => {
-  const eks = await openEks();
+test('who may use a cluster is told by its access entries alone, while it stands', async () => {
+  const eks = await openEks({ deleteDelayMillis: 60_000 });
   const { client, service } = eks;
   await create(eks, 'acme', {
     accessConfig: { authenticationMode: 'API', bootstrapClusterCreatorAdminPermissions: false },
@@ -140,6 +140,8 @@ test('who may use a cluster is told by its access entries alone', async () => {
   expect(await client.send(new DescribeAccessEntryCommand(entry))).toMatchObject({ accessEntry: { type: 'STANDARD' } });
   await client.send(new DeleteAccessEntryCommand(entry));
   expect(service.identityOf('acme', session)).toBeUndefined();
+  await client.send(new DeleteClusterCommand({ name: 'globex' }));
+  expect(service.identityOf('globex', root)).toBeUndefined();
 });
 
 test('an entry that would be more than it says is refused', async () => {
