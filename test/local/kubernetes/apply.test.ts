@@ -109,6 +109,15 @@ test('force takes the field over, and its old owner no longer removes it', async
   expect((await apply(without, 'tenantry')).body.spec.replicas).toBe(3);
 });
 
+test("a field that was taken by force is its new owner's alone, who may let it go", async () => {
+  await apply(deployment('web', namespace, 2), 'tenantry');
+  await apply(deployment('web', namespace, 3), 'helm', { force: true });
+  const without = deployment('web', namespace);
+  delete without.spec.replicas;
+  // Nobody holds it any more: the default comes back.
+  expect((await apply(without, 'helm')).body.spec.replicas).toBe(1);
+});
+
 test('a field that an autoscaler scaled is its own: apply without it leaves it, apply with it is a conflict', async () => {
   await apply(deployment('web', namespace, 2), 'tenantry');
   const scaled = await ask(planes, 'shared', 'PATCH', deployments('/web/scale?fieldManager=hpa'), {
@@ -187,6 +196,9 @@ test('an update takes the fields over from the one who applied them', async () =
     body: { spec: { replicas: 4 } },
   });
   expect(managers(edited)).toEqual(['tenantry Apply', 'kubectl-edit Update']);
+  const [applied, updated] = edited.body.metadata.managedFields;
+  expect(applied.fieldsV1['f:spec']).not.toHaveProperty('f:replicas');
+  expect(updated.fieldsV1).toEqual({ 'f:spec': { 'f:replicas': {} } });
   const conflict = await apply(deployment('web', namespace, 2), 'tenantry');
   expect(conflict.body.message).toBe(
     'Apply failed with 1 conflict: conflict with "kubectl-edit" using apps/v1: .spec.replicas',
@@ -216,7 +228,10 @@ test('apply reads YAML, and keeps the status out', async () => {
   const yaml = `apiVersion: v1\nkind: Service\nmetadata:\n  name: app\nspec:\n  ports: [{port: 80}]\nstatus: {loadBalancer: {ingress: [{ip: 1.2.3.4}]}}\n`;
   const path = `/api/v1/namespaces/${namespace}/services/app?fieldManager=tenantry`;
   const made = await ask(planes, 'shared', 'PATCH', path, { contentType: applyType, body: yaml });
-  expect(made.body).toMatchObject({ spec: { ports: [{ port: 80, protocol: 'TCP' }] }, status: { loadBalancer: {} } });
+  expect(made.body.spec.ports).toEqual([{ port: 80, protocol: 'TCP', targetPort: 80 }]);
+  expect(made.body.status).toEqual({ loadBalancer: {} });
+  const again = await ask(planes, 'shared', 'PATCH', path, { contentType: applyType, body: yaml });
+  expect(again.body.status).toEqual({ loadBalancer: {} });
 });
 
 test('the status is applied through its subresource, with an entry of its own', async () => {

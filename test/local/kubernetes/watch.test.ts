@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { CoreV1Api, Watch } from '@kubernetes/client-node';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { ControlPlanes } from '../../../local/kubernetes/control-planes.ts';
@@ -70,6 +73,9 @@ test('selectors choose by label and by field', async () => {
   const byLabel = (selector: string) => names(`labelSelector=${encodeURIComponent(selector)}`);
   expect(await byLabel('app=web')).toEqual(['a', 'b']);
   expect(await byLabel('app in (job,web),!tier')).toEqual(['b', 'c']);
+  expect(await byLabel('app in (job)')).toEqual(['c']);
+  expect(await byLabel('tier in (gold,silver)')).toEqual(['a']);
+  expect(await byLabel('tier notin (gold)')).toEqual(['b', 'c']);
   expect(await byLabel('app notin (job),tier')).toEqual(['a']);
   expect(await byLabel('app!=web')).toEqual(['c']);
   expect(await names('fieldSelector=metadata.name%3Db')).toEqual(['b']);
@@ -130,6 +136,34 @@ test('an object that leaves the selection is deleted for that watch, and added w
   await patchMap('a', { metadata: { labels: { app: 'web' } } });
   expect(told(await watch.first(3))).toEqual(['ADDED a', 'DELETED a', 'ADDED a']);
   expect(watch.events[1]?.object.metadata.labels).toEqual({ app: 'web' });
+});
+
+test('a write that is in the middle of its commit when a watch begins is told once', async () => {
+  const { openObjectStore } = await import('../../../local/kubernetes/store.ts');
+  const { namespaceKind: kind } = await import('../../../local/kubernetes/kinds.ts');
+  const { watchObjects } = await import('../../../local/kubernetes/views/watching.ts');
+  const { representationOf } = await import('../../../local/kubernetes/views/representation.ts');
+  const other = await temporaryDirectory();
+  const store = openObjectStore(other.path);
+  const objects = store.create('c');
+  const put = (name: string) => objects.put(kind, { apiVersion: 'v1', kind: 'Namespace', metadata: { name } });
+  const writing: Promise<unknown>[] = [];
+  const server = createServer((_, response) => {
+    const query = new URLSearchParams();
+    const representation = representationOf(kind, '', query);
+    writing.push(watchObjects({ objects, kind, namespace: undefined, query, representation, response }));
+    // The watch lists after this, and hears of it after that.
+    writing.push(put('during').then(() => put('after')));
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const response = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  await Promise.all(writing);
+  store.close();
+  const lines = (await response.text()).trim().split('\n');
+  expect(told(lines.map((line) => JSON.parse(line) as WatchEvent))).toEqual(['ADDED during', 'ADDED after']);
+  server.close();
+  await other.remove();
 });
 
 test('a watch hears nothing of other namespaces and kinds', async () => {
