@@ -8,7 +8,7 @@ import { hasOwnApp, routeSpec } from './own-app.ts';
 
 const ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', name: appName } as const;
 
-type Reached = Pick<World, 'registry' | 'ownApps' | 'cluster'>;
+type Reached = Pick<World, 'registry' | 'ownApps' | 'cluster' | 'findCluster'>;
 
 /** Sends the tenant's hosts to one place and away from another; a repeat changes nothing. */
 export interface RouteSwitch {
@@ -21,10 +21,16 @@ interface Side {
   readonly take: () => Promise<void>;
 }
 
-const sideOf = async (world: Reached, placement: Placement | undefined): Promise<Side | undefined> => {
+/** `open` answers undefined for a cluster that is gone: with it went the route. */
+const sideOf = async (
+  world: Reached,
+  placement: Placement | undefined,
+  open: World['findCluster'],
+): Promise<Side | undefined> => {
   if (!placement || !hasOwnApp(placement)) return undefined;
   const { namespace } = placement;
-  const cluster = await world.cluster(placement.cluster.id);
+  const cluster = await open(placement.cluster.id);
+  if (!cluster) return undefined;
   const route = routeObject(await routeSpec(world, placement));
   // Opens the connection and signs the token: a handshake takes longer than the two requests of the switch.
   await cluster.get({ ...ingress, namespace });
@@ -39,7 +45,10 @@ export const prepareRouteSwitch = async (
   world: Reached,
   { from, to }: { readonly from?: Placement | undefined; readonly to?: Placement | undefined },
 ): Promise<RouteSwitch> => {
-  const [left, entered] = await Promise.all([sideOf(world, from), sideOf(world, to)]);
+  const [left, entered] = await Promise.all([
+    sideOf(world, from, (name) => world.findCluster(name)),
+    sideOf(world, to, (name) => world.cluster(name)),
+  ]);
   return {
     go: async () => {
       await entered?.put();

@@ -13,6 +13,8 @@ const contract = {
     switched: z.boolean(),
     /** True when the route leads to the new place as well: nothing of the cut-over is left to do. */
     flipped: z.boolean(),
+    /** True when the tenant is at its old place again: only the end of the way back is left to do. */
+    returned: z.boolean().default(false),
     moveId: z.string().nullable(),
     /** Outcome of an operation that had ended well when its answer was lost: it is announced, nothing is undone. */
     stands: z.record(z.string(), z.unknown()).optional(),
@@ -55,8 +57,10 @@ export const handler = step('AbandonMigration', contract, async (input, world, s
   const move = moveId === undefined ? await moves.ofOperation(operation) : await moves.get(moveId);
   if (!move || move.dryRun || move.endedAt)
     return { switched: false, flipped: false, moveId: null, targetPlacementId: null };
-  if (move.phase === 'switched' || move.phase === 'returned')
-    return { switched: true, flipped: true, moveId: move.id, targetPlacementId: null };
+  if (move.phase === 'switched' || move.phase === 'returned') {
+    const returned = move.phase === 'returned';
+    return { switched: true, flipped: true, returned, moveId: move.id, targetPlacementId: null };
+  }
   const { fence } = await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
   // A move that is only planned has touched no database yet: its place may not even be there. One whose rows stay never does.
   const untouched = move.phase === 'planned' || move.mode === 'switch';

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { expect } from 'vitest';
-import type { StepName } from '../../domain/workflows.ts';
+import { estateFindings } from '../estate.ts';
 import { describeFaults, type Play } from '../journeys/faults/cells.ts';
-import { isTransient } from '../journeys/faults/matrix.ts';
+import type { Fault } from '../journeys/faults/matrix.ts';
 import type { Stage } from '../journeys/faults/stage.ts';
 import { tenantTables } from '../journeys/faults/stage.ts';
 import { provision } from '../journeys/faults/tenants.ts';
@@ -41,9 +41,6 @@ const homeOf = async (stage: Stage, tenantId: string): Promise<Home> => {
   return { isolation: active.isolation, places: places.length, rows: hash.digest('hex'), state: rows[0]!.state };
 };
 
-/** Steps that the clearing up needs as well: where they fail for good, the tenant is well and its move stays open. */
-const alsoClears: readonly StepName[] = ['PlanMigration', 'FinishMigration', 'EndMigration'];
-
 /** Whatever a fault left half done, one more operation brings to its end. */
 const clearUp = async (stage: Stage, tenantId: string): Promise<void> => {
   const { rows } = await stage.control.query<{ phase: string }>(
@@ -67,15 +64,13 @@ const leftoversOf = async (stage: Stage, tenantId: string): Promise<unknown[]> =
 };
 
 /** The tenant is in one place, open, with every row; after one more operation nothing of the move is left. */
-const whole: Play['after'] = async ({ id, task, fault }, stage, went) => {
+const whole: Play['after'] = async ({ id }, stage, went) => {
   if (went === 'well') {
     const { rows } = await stage.control.query('SELECT FROM moves WHERE tenant_id = $1 AND ended_at IS NULL', [id]);
     expect(rows).toEqual([]);
   }
-  if (alsoClears.includes(task) && !isTransient(fault) && went === 'badly') {
-    expect(await homeOf(stage, id)).toMatchObject({ state: 'open', rows: rowsBefore.get(id) });
-    return;
-  }
+  expect(await homeOf(stage, id)).toMatchObject({ state: 'open', rows: rowsBefore.get(id) });
+  stage.saboteur.disarm(id);
   await clearUp(stage, id);
   expect(await homeOf(stage, id)).toMatchObject({ places: 1, state: 'open', rows: rowsBefore.get(id) });
   expect(await leftoversOf(stage, id)).toEqual([]);
@@ -100,6 +95,35 @@ const move: Play = {
   workflow: 'migrate-tenant',
   input: ({ id }) => ({ tenantId: id, isolation: 'database', windowSeconds: 0 }),
   after: either(moved, stayed),
+};
+
+/** Where the app of the tenant runs, by the registry and by Kubernetes. */
+const appOf = async (stage: Stage, tenantId: string): Promise<{ tier: string; routes: number }> => {
+  const { rows } = await stage.control.query<{ tier: string }>(
+    'SELECT tier FROM placements WHERE tenant_id = $1 AND active',
+    [tenantId],
+  );
+  const routes = (await stage.estate.things(tenantId)).filter((line) => line.startsWith('route '));
+  return { tier: rows[0]!.tier, routes: routes.length };
+};
+
+/** The rows stay in the pool, whatever becomes of the app. */
+const nowInNamespace =
+  (committed: (fault: Fault) => boolean): Play['after'] =>
+  async (cell, stage, went) => {
+    await stayed(cell, stage, went);
+    expect(await appOf(stage, cell.id)).toEqual(
+      committed(cell.fault) ? { tier: 'namespace', routes: 1 } : { tier: 'shared', routes: 0 },
+    );
+    expect(await estateFindings(stage.estate, stage.control, cell.id)).toEqual([]);
+  };
+
+/** The tier alone changes. */
+const toNamespace: Play = {
+  workflow: 'migrate-tenant',
+  input: ({ id }) => ({ tenantId: id, tier: 'namespace', windowSeconds: 0 }),
+  commits: true,
+  after: nowInNamespace((fault) => fault !== 'refused'),
 };
 
 describeFaults({
@@ -135,6 +159,9 @@ describeFaults({
         expect((await homeOf(stage, cell.id)).isolation).toBe(kept ? 'database' : 'pooled');
       },
     },
+    SwitchPlacement: toNamespace,
+    // The tenant has moved, and keeps both places until its route is known to be right.
+    RouteTenant: { workflow: toNamespace.workflow, input: toNamespace.input, after: nowInNamespace(() => true) },
     AbandonMigration: { ...move, because: { step: 'StartCopy', fault: 'unheard' }, after: stayed },
   },
 });
