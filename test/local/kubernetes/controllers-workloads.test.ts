@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { kinds } from '../../../local/kubernetes/controllers/kinds.ts';
 import type { KubeObject } from '../../../local/kubernetes/controllers/objects.ts';
+import { call } from '../ingress/http.ts';
 import { appSpec, eventually, startTestLaptop, type TestCluster, type TestLaptop } from './test-cluster.ts';
 
 let laptop: TestLaptop;
@@ -78,6 +79,24 @@ describe('a Job', () => {
 
 describe('a StatefulSet', () => {
   const named = (status: { metadata: { name: string } }[]) => status.map(({ metadata }) => metadata.name);
+
+  test('does not start a pod before the one in front of it is ready', async () => {
+    const cluster = await laptop.open('t-in-order');
+    const env = [{ name: 'BEHAVIOUR', value: 'sick' }];
+    const { spec } = appSpec({ replicas: 2, container: { env } });
+    await cluster.create(kinds.statefulSets, 'app', { spec: { ...spec, serviceName: 'app' } });
+    const port = await eventually(async () => {
+      const [first] = await cluster.pods();
+      const reasons = (await cluster.list<{ reason: string }>(kinds.events)).map(({ reason }) => reason);
+      expect(reasons).toContain('Unhealthy');
+      const found = laptop.runtime.port(first!.metadata.uid);
+      expect(found).toBeDefined();
+      return found!;
+    });
+    expect(named(await cluster.pods())).toEqual(['app-0']);
+    await call(port, '/heal');
+    await eventually(async () => expect(named(await cluster.pods())).toEqual(['app-0', 'app-1']));
+  });
 
   test('has numbered pods, each ready before the next, with a claim each, and is changed from its last pod down', async () => {
     const cluster = await laptop.open('t-stateful');

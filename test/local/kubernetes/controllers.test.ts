@@ -84,6 +84,25 @@ describe('a Deployment', () => {
     );
   });
 
+  test('whose pod runs and is not ready gets no request', async () => {
+    const cluster = await laptop.open('t-unready');
+    const host = 'unready.localhost';
+    await cluster.create(kinds.services, 'app', serviceSpec);
+    await cluster.create(kinds.ingresses, 'app', ingressSpec(host));
+    const env = [{ name: 'BEHAVIOUR', value: 'sick' }];
+    await cluster.create(kinds.deployments, 'app', appSpec({ container: { env } }));
+    const port = await eventually(async () => {
+      const [pod] = await cluster.pods();
+      const found = laptop.runtime.port(pod!.metadata.uid);
+      expect(found).toBeDefined();
+      return found!;
+    });
+    await eventually(async () => expect(await eventReasons(cluster)).toContain('Pod Unhealthy'));
+    expect(laptop.hosts.port(host)).toBeUndefined();
+    await call(port, '/heal');
+    await eventually(() => expect(laptop.hosts.port(host)).toBe(port));
+  });
+
   test('that gets another image changes pod by pod and answers every request meanwhile', async () => {
     const cluster = await laptop.open('t-rolling');
     const host = 'rolling.localhost';
@@ -255,7 +274,15 @@ describe('what is deleted', () => {
     const cluster = await laptop.open('t-foreground');
     await cluster.create(kinds.deployments, 'app', appSpec());
     await cluster.rolledOut();
+    const [{ metadata: set }] = (await cluster.list<ReplicaSet>(kinds.replicaSets)) as [ReplicaSet];
+    await cluster.patch(kinds.replicaSets, set.name, { metadata: { finalizers: ['example.com/holds'] } });
     await cluster.remove(kinds.deployments, 'app', { propagationPolicy: 'Foreground' });
+    await eventually(async () => {
+      const { metadata } = await cluster.get<ReplicaSet>(kinds.replicaSets, set.name);
+      expect(metadata.deletionTimestamp).toBeDefined();
+    });
+    expect((await cluster.deployment()).metadata.finalizers).toEqual(['foregroundDeletion']);
+    await cluster.patch(kinds.replicaSets, set.name, { metadata: { finalizers: null } });
     await eventually(async () => expect(await cluster.find(kinds.deployments, 'app')).toBeUndefined());
     expect(await cluster.list(kinds.replicaSets)).toEqual([]);
   });
