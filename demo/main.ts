@@ -11,9 +11,12 @@ import { loadChat } from '../sample-app/load.ts';
 import { asTenant, connectAsApp, type Digests, differing, digestsOf } from './database.ts';
 import { moveAround } from './moves.ts';
 import { openStory, type Story } from './story.ts';
+import { growInto } from './tiers.ts';
 
 /** Filled once the cloud answers: acme, globex, initech, or acme-2, ... where a former demo left its tenants. */
 const names: string[] = [];
+/** The customer with an app of its own: hooli, or hooli-2, ... */
+let growing = 'hooli';
 
 const { values: options } = parseArgs({
   options: { fast: { type: 'boolean' }, keep: { type: 'boolean' }, json: { type: 'string' } },
@@ -32,8 +35,12 @@ const chooseNames = async (): Promise<void> => {
   const { items } = await call<{ items: { id: string }[] }>('GET', '/tenants?limit=500');
   const taken = new Set(items.map(({ id }) => id));
   for (let round = 1; names.length === 0; round += 1) {
-    const candidates = ['acme', 'globex', 'initech'].map((name) => (round === 1 ? name : `${name}-${round}`));
-    if (!candidates.some((name) => taken.has(name))) names.push(...candidates);
+    const [own, ...candidates] = ['hooli', 'acme', 'globex', 'initech'].map((name) =>
+      round === 1 ? name : `${name}-${round}`,
+    );
+    if ([own, ...candidates].some((name) => taken.has(name!))) continue;
+    names.push(...candidates);
+    growing = own!;
   }
 };
 
@@ -225,6 +232,7 @@ const main = async (): Promise<void> => {
       );
     }
     await moveAround(story, cloud, damaged, succeed);
+    await growInto(story, cloud, growing, succeed);
     const unmoved = await digestAll(database);
     for (const tenantId of neighbours)
       story.prove(

@@ -27,7 +27,13 @@ interface TenantRecord extends TenantRow {
   readonly reservedUntil: string | null;
   readonly changedBy: string | null;
   readonly url: string;
-  readonly placement: { readonly cell: string; readonly region: string; readonly database: string } | null;
+  readonly placement: {
+    readonly cell: string;
+    readonly region: string;
+    readonly database: string;
+    readonly cluster: string | null;
+    readonly namespace: string | null;
+  } | null;
   readonly busyWith: string | null;
   readonly lastBackup: {
     readonly id: string;
@@ -79,6 +85,7 @@ const describe = (tenant: TenantRecord): Record<string, string | number | null> 
     residency: tenant.residency,
     admin: tenant.adminEmail,
     placement: placement && `cell ${placement.cell} (${placement.region}), database ${placement.database}`,
+    app: placement?.cluster ? `namespace ${placement.namespace} of cluster ${placement.cluster}` : 'shared',
     'last backup': lastBackup
       ? `${lastBackup.id} of ${instant(lastBackup.takenAt)}, ${lastBackup.kind}, ${lastBackup.rows} rows`
       : status === 'active'

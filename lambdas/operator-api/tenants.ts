@@ -62,6 +62,8 @@ export const tenantRoutes = new Hono<ApiEnv>()
         server: placement.server?.id ?? null,
         database: placement.database,
         tier: placement.tier,
+        cluster: placement.cluster?.id ?? null,
+        namespace: placement.namespace ?? null,
         isolation: placement.isolation,
         placedAt: placement.placedAt,
       },
