@@ -1,6 +1,6 @@
 import type { Isolation, Tier } from './place.ts';
 import { planNamed, plans } from './plans.ts';
-import { decideTier, type Override, type TierWish } from './tier.ts';
+import { decideTier, type Override, type TenantTraits, type TierDecision, type TierWish } from './tier.ts';
 
 /** What somebody wants a tenant to be; what is left out stays as it is. */
 export interface PlanWish extends TierWish, Override {
@@ -42,6 +42,15 @@ const isolationOf = (now: PlanState, { plan, isolation }: PlanWish): Isolation =
   return plan === now.plan && isolations.includes(now.isolation) ? now.isolation : usual;
 };
 
+/** A tier that the rules did not give was asked for: it stays until they give another one than before, or the plan forbids it. */
+const tierOf = (now: PlanState, traits: TenantTraits, wish: PlanWish): TierDecision => {
+  if (wish.tier) return { tier: wish.tier, rule: '(asked for)', why: `tier ${wish.tier} was asked for` };
+  const given = decideTier(traits);
+  const stays = given.tier === decideTier(now).tier && planNamed(wish.plan).tiers.includes(now.tier);
+  if (!stays || given.tier === now.tier) return given;
+  return { tier: now.tier, rule: '(kept)', why: `tier ${now.tier} was asked for before` };
+};
+
 /** What the tenant becomes: the wish, then the placement rules for the tier and the plan for the isolation. */
 export const decidePlanChange = (now: PlanState, wish: PlanWish): PlanDecision => {
   const traits = {
@@ -50,9 +59,7 @@ export const decidePlanChange = (now: PlanState, wish: PlanWish): PlanDecision =
     compliance: wish.compliance ?? now.compliance,
     customDomain: wish.customDomain === undefined ? now.customDomain : wish.customDomain,
   };
-  const { tier, rule, why } = wish.tier
-    ? { tier: wish.tier, rule: '(asked for)', why: `tier ${wish.tier} was asked for` }
-    : decideTier(traits);
+  const { tier, rule, why } = tierOf(now, traits, wish);
   const isolation = isolationOf(now, wish);
   return { ...traits, tier, isolation, rule, why, moves: tier !== now.tier || isolation !== now.isolation };
 };

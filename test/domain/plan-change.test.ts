@@ -53,6 +53,15 @@ describe('a change of plan', () => {
     });
   });
 
+  test('leaves a tier that somebody asked for, until the rules give another one or the plan forbids it', () => {
+    const own = { ...starter, tier: 'namespace' } as const;
+    expect(decidePlanChange(own, { plan: 'pro' })).toMatchObject({ tier: 'namespace', rule: '(kept)', moves: false });
+    expect(decidePlanChange(own, { plan: 'enterprise', users: 5_000 })).toMatchObject({ tier: 'cluster' });
+    const large = { ...enterprise, users: 3, isolation: 'database' } as const;
+    expect(decidePlanChange(large, { plan: 'enterprise' })).toMatchObject({ tier: 'cluster', moves: false });
+    expect(decidePlanChange(large, { plan: 'pro' })).toMatchObject({ tier: 'shared' });
+  });
+
   test('gives what was asked for, and takes a domain away with null', () => {
     const now = { ...starter, customDomain: 'chat.acme.com', tier: 'namespace' } as const;
     expect(decidePlanChange(now, { plan: 'pro', isolation: 'database' })).toMatchObject({
