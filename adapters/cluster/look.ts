@@ -39,8 +39,18 @@ const podsOf = ({ spec }: KubeObject, pods: readonly KubeObject[]): KubeObject[]
   );
 };
 
+/** When the first of these objects was asked to go; undefined while none was. */
+export const deletedSince = (objects: readonly KubeObject[]): Date | undefined => {
+  const times = objects.flatMap(({ metadata }) => (metadata.deletionTimestamp as string | undefined) ?? []);
+  const [first] = times.toSorted();
+  return first === undefined ? undefined : new Date(first);
+};
+
 /** Why a namespace is still there: what its conditions say, `NamespaceFinalizersRemaining` above all. */
-export const lookAtNamespace = async (cluster: Cluster, name: string): Promise<{ gone: boolean; reason: string }> => {
+export const lookAtNamespace = async (
+  cluster: Cluster,
+  name: string,
+): Promise<{ gone: boolean; reason: string; since?: Date | undefined }> => {
   const namespace = await cluster.get({ apiVersion: 'v1', kind: 'Namespace', name });
   if (!namespace) return { gone: true, reason: `namespace ${name} is gone` };
   const { conditions = [] } = (namespace.status ?? {}) as {
@@ -53,5 +63,9 @@ export const lookAtNamespace = async (cluster: Cluster, name: string): Promise<{
       (a, b) => Number(b.type === 'NamespaceFinalizersRemaining') - Number(a.type === 'NamespaceFinalizersRemaining'),
     )
     .map(({ type, message }) => `${type}: ${message ?? ''}`);
-  return { gone: false, reason: `namespace ${name} is being deleted${holding.map((text) => `; ${text}`).join('')}` };
+  return {
+    gone: false,
+    since: deletedSince([namespace]),
+    reason: `namespace ${name} is being deleted${holding.map((text) => `; ${text}`).join('')}`,
+  };
 };

@@ -4,6 +4,7 @@ import { appName } from '../../domain/workload/spec.ts';
 import type { Placement } from '../registry/placements.ts';
 import type { World } from '../world.ts';
 import type { Cluster } from './cluster.ts';
+import { deletedSince } from './look.ts';
 import { hasOwnApp, routeSpec } from './own-app.ts';
 
 const ingress = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', name: appName } as const;
@@ -80,9 +81,15 @@ export const removeRoutes = async (cluster: Cluster, namespace: string): Promise
     await cluster.remove({ apiVersion, kind, namespace, name: metadata.name });
 };
 
-/** Names of the routes and load balancers that are still in a namespace, with the finalizers that hold them. */
-export const remainingRoutes = async (cluster: Cluster, namespace: string): Promise<string[]> =>
-  (await routesIn(cluster, namespace)).map(({ kind, metadata }) => {
+/** Names of the routes and load balancers that are still in a namespace, with the finalizers that hold them and since when. */
+export const remainingRoutes = async (
+  cluster: Cluster,
+  namespace: string,
+): Promise<{ names: string[]; since: Date | undefined }> => {
+  const objects = await routesIn(cluster, namespace);
+  const names = objects.map(({ kind, metadata }) => {
     const finalizers = (metadata.finalizers ?? []) as string[];
     return `${kind} ${metadata.name}${finalizers.length > 0 ? ` (held by ${finalizers.join(', ')})` : ''}`;
   });
+  return { names, since: deletedSince(objects) };
+};

@@ -25,6 +25,8 @@ export interface End {
   /** Whether routes or load balancers are still there, for which the namespace waits. */
   readonly routes: boolean;
   readonly reason: string;
+  /** When Kubernetes was asked for the first time to delete what is still there. */
+  readonly since?: Date | undefined;
 }
 
 /**
@@ -35,10 +37,10 @@ export const takeDown = async (cluster: Cluster, place: Pick<OwnPlace, 'namespac
   const { namespace } = place;
   if (!(await requireOwnNamespace(cluster, place)))
     return { gone: true, routes: false, reason: `namespace ${namespace} is gone` };
-  const remaining = await remainingRoutes(cluster, namespace);
-  if (remaining.length > 0) {
+  const { names, since } = await remainingRoutes(cluster, namespace);
+  if (names.length > 0) {
     await removeRoutes(cluster, namespace);
-    return { gone: false, routes: true, reason: `namespace ${namespace} still has ${remaining.join(', ')}` };
+    return { gone: false, routes: true, since, reason: `namespace ${namespace} still has ${names.join(', ')}` };
   }
   await cluster.remove({ apiVersion: 'v1', kind: 'Namespace', name: namespace });
   return { ...(await lookAtNamespace(cluster, namespace)), routes: false };
