@@ -13,7 +13,7 @@ import { newAccessKeyId, newSecretAccessKey, openCredentialStore } from './gatew
 import { startGateway } from './gateway/gateway.ts';
 import { createIngress } from './ingress.ts';
 import { bundleHandlers } from './lambda/bundle.ts';
-import type { FunctionInvoker } from './ports.ts';
+import type { FunctionInvoker, TaskRunner } from './ports.ts';
 import { keepPostgres } from './postgres/keeper.ts';
 import { createServices, type Services } from './services.ts';
 
@@ -29,6 +29,8 @@ export interface CloudOptions {
   readonly bundleDirectory?: string;
   /** Stands between Step Functions and the handlers: where tests let steps fail. */
   readonly interpose?: (functions: FunctionInvoker) => FunctionInvoker;
+  /** The same between Step Functions and container tasks. */
+  readonly interposeTasks?: (tasks: TaskRunner) => TaskRunner;
   /** What AWS lets a region have; its defaults, with which five tenants get a cluster of their own, unless told. */
   readonly stackQuotas?: Partial<Quotas>;
   /** Gets the log lines; standard error unless told. */
@@ -165,6 +167,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     images: new Map([[taskImage, bundles.get(taskEntry)!]]),
     ...(options.postgresSettings ? { postgresSettings: options.postgresSettings } : {}),
     ...(options.interpose ? { interpose: options.interpose } : {}),
+    ...(options.interposeTasks ? { interposeTasks: options.interposeTasks } : {}),
     ...(options.stackQuotas ? { stackQuotas: options.stackQuotas } : {}),
   });
   let app: Awaited<ReturnType<typeof startApp>> | undefined;

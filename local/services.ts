@@ -5,7 +5,7 @@ import type { Clusters } from './clusters.ts';
 import { createTargetDelivery } from './events/target-delivery.ts';
 import type { CredentialStore } from './gateway/credentials.ts';
 import type { Service } from './gateway/service.ts';
-import type { FunctionInvoker } from './ports.ts';
+import type { FunctionInvoker, TaskRunner } from './ports.ts';
 import { createCloudFormationService } from './services/cloudformation.ts';
 import { createEcsService } from './services/ecs.ts';
 import { createEksService, type EksService } from './services/eks.ts';
@@ -39,6 +39,8 @@ export interface ServicesOptions {
   readonly stackQuotas?: Partial<Quotas>;
   /** Stands between Step Functions and the handlers: where tests let steps fail. */
   readonly interpose?: (functions: FunctionInvoker) => FunctionInvoker;
+  /** The same between Step Functions and container tasks. */
+  readonly interposeTasks?: (tasks: TaskRunner) => TaskRunner;
 }
 
 export interface Services {
@@ -106,7 +108,7 @@ export const createServices = (options: ServicesOptions): Services => {
       functions: options.interpose?.(lambda.invoker) ?? lambda.invoker,
       events: events.publisher,
       objects: s3.objects,
-      tasks: ecs.runner,
+      tasks: options.interposeTasks?.(ecs.runner) ?? ecs.runner,
       statusEvents: events.publisher,
     },
     log: (line) => log('states', line),
