@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { keepLeases } from '../../../adapters/registry/keep-leases.ts';
 import { startTestRegistry, type TestRegistry } from './database.ts';
 
 let world: TestRegistry;
@@ -28,6 +29,20 @@ describe('a lease', () => {
     const before = await world.registry.leases.get('beta');
     expect(await hold('beta', 'op-1', 5)).toEqual({ fence });
     expect((await world.registry.leases.get('beta'))?.expiresAt).toEqual(before?.expiresAt);
+  });
+
+  test('is kept for as long as a long step works, and no longer', async () => {
+    const { leases } = world.registry;
+    const kept = { tenantIds: ['kept'], holder: 'op-1', seconds: 1 };
+    await hold('kept', 'op-1', 1);
+    const until = async (): Promise<number> => (await leases.get('kept'))!.expiresAt!.getTime();
+    const first = await until();
+    await keepLeases(leases, kept, () =>
+      // Past its first end it is still the holder's.
+      expect.poll(until, { timeout: 10_000 }).toBeGreaterThan(first + 1_000),
+    );
+    await expire('kept');
+    expect(await hold('kept', 'op-2')).toMatchObject({ fence: expect.any(Number) });
   });
 
   test('that has run out goes to whoever asks, with a higher fence', async () => {
