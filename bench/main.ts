@@ -12,6 +12,7 @@ import { benchRestores } from './restores.ts';
 import type { BenchRow } from './row.ts';
 import { benchS3 } from './s3.ts';
 import { benchSignups } from './signups.ts';
+import { benchTiers } from './tiers.ts';
 
 const { values: options } = parseArgs({
   options: { json: { type: 'string' }, only: { type: 'string' }, seconds: { type: 'string', default: '60' } },
@@ -73,6 +74,7 @@ const sections: Readonly<Record<string, () => Promise<BenchRow[]>>> = {
   drills: () => onLaptop(benchDrills),
   moves: () => onLaptop(benchMoves),
   applies: benchApplies,
+  tiers: () => onLaptop(benchTiers),
 };
 
 for (const [name, measure] of Object.entries(sections)) {

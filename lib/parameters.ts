@@ -12,6 +12,8 @@ export interface Parameters {
   readonly maxCapacity: number;
   /** Tenants that the shared cell takes. */
   readonly cellCapacity: number;
+  /** Namespaces of single tenants that the shared cluster takes. */
+  readonly clusterCapacity: number;
   /** Instance class and gibibytes of a server that one tenant has for itself. */
   readonly serverClass: string;
   readonly serverStorage: number;
@@ -49,6 +51,7 @@ export const readParameters = (node: Node): Parameters => {
     minCapacity: positive('minCapacity', context('minCapacity'), 0.5),
     maxCapacity: positive('maxCapacity', context('maxCapacity'), 16),
     cellCapacity: positive('cellCapacity', context('cellCapacity'), 1000),
+    clusterCapacity: positive('clusterCapacity', context('clusterCapacity'), 200),
     serverClass: String(context('serverClass') ?? 'db.t4g.medium'),
     serverStorage: positive('serverStorage', context('serverStorage'), 50),
     appImage: text('appImage'),

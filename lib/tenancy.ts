@@ -159,6 +159,14 @@ export class Tenancy extends Stack {
             capacity: parameters.cellCapacity,
           },
         ],
+        clusters: [
+          {
+            id: platform.sharedCluster.name,
+            cell: 'shared-1',
+            region: parameters.region,
+            capacity: parameters.clusterCapacity,
+          },
+        ],
         /** A changed schema or code is what makes CloudFormation call again. */
         schema: schemaDigest(),
         registryMigrations: readdirSync('adapters/registry/migrations').sort().join(),

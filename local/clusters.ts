@@ -10,8 +10,8 @@ export interface ClustersOptions {
   readonly home: string;
   readonly accountId: string;
   readonly credentials: CredentialStore;
-  /** Who a principal is in a cluster, by EKS's access entries. */
-  readonly identityOf: (cluster: string, principalArn: string) => Identity | undefined;
+  /** Who a caller of STS is in a cluster, by EKS's access entries. */
+  readonly identityOf: (cluster: string, callerArn: string) => Identity | undefined;
   /** Image of a container -> the program that runs for it. */
   readonly images: ReadonlyMap<string, string>;
   readonly log: (source: string, line: string) => void;
@@ -55,7 +55,7 @@ export const startClusters = async (options: ClustersOptions): Promise<Clusters>
     authenticate: (cluster, token) => {
       const verdict = tokens.verifyEksToken(token, { cluster, credentials, accountId, now: new Date() });
       if ('refusal' in verdict) say(`${cluster}: ${verdict.refusal}`);
-      return Promise.resolve('refusal' in verdict ? undefined : identityOf(cluster, verdict.principalArn));
+      return Promise.resolve('refusal' in verdict ? undefined : identityOf(cluster, verdict.callerArn));
     },
     log: say,
   });
