@@ -65,13 +65,17 @@ const setLogins = async (client: ClientBase, credentials: PoolCredentials): Prom
     GRANT SET ON PARAMETER session_replication_role TO ${ident(provision)}, ${ident(restore)};`);
 };
 
-/** `setLogins` in a transaction of its own, again when another set-up was at the same roles: advisory locks end at the database. */
-export const writeLogins = async (client: ClientBase, credentials: PoolCredentials): Promise<void> => {
+/** The work, in a transaction of its own, again when another set-up was at the same roles: advisory locks end at the database. */
+export const againInRoleRace = async (work: () => Promise<void>): Promise<void> => {
   for (let attempt = 1; ; attempt += 1)
     try {
-      return await clientSql(client).transaction(() => setLogins(client, credentials));
+      return await work();
     } catch (error) {
       if (attempt === 10 || !isRoleRace(error)) throw error;
       await delay(20 * attempt * Math.random());
     }
 };
+
+/** `setLogins` in a transaction of its own. */
+export const writeLogins = (client: ClientBase, credentials: PoolCredentials): Promise<void> =>
+  againInRoleRace(() => clientSql(client).transaction(() => setLogins(client, credentials)));

@@ -5,7 +5,7 @@ import { clientSql, sqlState } from '../postgres/sql.ts';
 import { restoreSetUpSql } from '../restore/effects.ts';
 import type { Credentials } from '../secrets.ts';
 import type { AppMigration } from './migrations.ts';
-import { loginsOf, type PoolCredentials } from './roles.ts';
+import { againInRoleRace, loginsOf, type PoolCredentials } from './roles.ts';
 import { type PoolState, setUpPool } from './set-up.ts';
 
 /**
@@ -33,13 +33,15 @@ export const setUpTenantDatabase = async (
   { credentials, migrations }: { credentials: TenantDatabaseCredentials; migrations: readonly AppMigration[] },
 ): Promise<PoolState> => {
   const state = await setUpPool(master, { credentials: groupCredentials(credentials), migrations });
-  await clientSql(master).transaction(async (within) => {
-    // Set-up makes logins; this one is a group that nobody logs in as.
-    await within.query('SELECT pg_advisory_xact_lock(7003, 2)');
-    await within.query(`ALTER ROLE ${ident(tenantGroup)} NOLOGIN PASSWORD NULL`);
-    await within.query(`REVOKE CONNECT ON DATABASE ${ident(master.database ?? '')} FROM ${ident(tenantGroup)}`);
-    await within.query(restoreSetUpSql(credentials.restore.username));
-  });
+  const writeGroup = () =>
+    clientSql(master).transaction(async (within) => {
+      // Set-up makes logins; this one is a group that nobody logs in as.
+      await within.query('SELECT pg_advisory_xact_lock(7003, 2)');
+      await within.query(`ALTER ROLE ${ident(tenantGroup)} NOLOGIN PASSWORD NULL`);
+      await within.query(`REVOKE CONNECT ON DATABASE ${ident(master.database ?? '')} FROM ${ident(tenantGroup)}`);
+      await within.query(restoreSetUpSql(credentials.restore.username));
+    });
+  await againInRoleRace(writeGroup);
   return state;
 };
 

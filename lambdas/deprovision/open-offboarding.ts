@@ -11,7 +11,12 @@ const contract = {
     ...offboardRequest,
     requestedBy: z.string().optional(),
   }),
-  output: z.object({ tenantId: z.string(), graceSeconds: z.int() }),
+  output: z.object({
+    tenantId: z.string(),
+    graceSeconds: z.int(),
+    /** A tenant that is `failed` has its last archive, or never had a row of its own; what is left of it may be no database. */
+    saved: z.boolean(),
+  }),
 };
 
 /** A week: long enough for somebody to notice that the wrong customer was taken off. */
@@ -32,11 +37,16 @@ export const handler = step('OpenOffboarding', contract, async (input, world) =>
     input: { tenantId: id, graceSeconds, ...(reason === undefined ? {} : { reason }) },
     requestedBy,
   });
-  await world.registry.transaction(async ({ leases, tenants, routes }) => {
+  const { previousStatus } = await world.registry.transaction(async ({ leases, tenants, routes }) => {
     await tenants.require(id);
     await leases.hold({ tenantId: id, holder: operation, seconds: graceSeconds + workSeconds });
-    await tenants.move(id, { from: ['active', 'suspended', 'failed'], to: 'deprovisioning', operation });
+    const tenant = await tenants.move(id, {
+      from: ['active', 'suspended', 'failed'],
+      to: 'deprovisioning',
+      operation,
+    });
     await routes.turn(id, 'off');
+    return tenant;
   });
-  return { tenantId: id, graceSeconds };
+  return { tenantId: id, graceSeconds, saved: previousStatus === 'failed' };
 });

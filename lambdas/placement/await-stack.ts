@@ -24,6 +24,8 @@ const applyNodePools = async (world: World, id: string, outputs: Readonly<Record
   await cluster.apply(nodePoolObjects(bounds));
 };
 
+const underWay = /^(CREATE|ROLLBACK)_IN_PROGRESS$/;
+
 /**
  * Looks whether the tenant's stack stands; then gives its cluster nodes, notes what others need of it, and has AWS refuse to delete it by hand. Throws
  * StackRefused when it never will stand, naming the resource that failed first.
@@ -42,7 +44,8 @@ export const handler = step('AwaitStack', contract, async (input, world, signal)
       await world.clusters.protect({ stack: own.stack, tenantId });
       return { ready: true, status: found.status };
     }
-    if (found?.status !== 'CREATE_IN_PROGRESS') {
+    // One that has failed is rolled back first: nothing of it can be taken down before.
+    if (!found || !underWay.test(found.status)) {
       const why = found?.reason === undefined ? '' : `: ${found.reason}`;
       throw new StepFailure('StackRefused', `stack ${own.stack} is ${found?.status ?? 'gone'}${why}`.slice(0, 2_000));
     }

@@ -43,7 +43,7 @@ const routeStates = async () => (await world.registry.routes.of(tenantId)).map((
 
 describe('an offboarding', () => {
   test('takes the tenant off the air, proves it gone and erases it', async () => {
-    expect(await open({ reason: 'left' })).toEqual({ tenantId, graceSeconds: 0 });
+    expect(await open({ reason: 'left' })).toEqual({ tenantId, graceSeconds: 0, saved: false });
     expect(await routeStates()).toEqual(['off']);
     expect(await verifyGone.run({ operation, tenantId }, world)).toEqual({});
     expect(await eraseTenant.run({ operation, tenantId }, world)).toEqual({});
@@ -57,7 +57,7 @@ describe('an offboarding', () => {
   });
 
   test('without a grace period of its own waits a week', async () => {
-    expect(await open({ graceSeconds: undefined })).toEqual({ tenantId, graceSeconds: 604_800 });
+    expect(await open({ graceSeconds: undefined })).toEqual({ tenantId, graceSeconds: 604_800, saved: false });
     const lease = await world.registry.leases.get(tenantId);
     expect(lease!.expiresAt.getTime()).toBeGreaterThan(Date.now() + 604_800_000);
   });
