@@ -177,7 +177,11 @@ describe('what holds data', () => {
   test('both databases are encrypted, protected from deletion and reachable from the functions alone', () => {
     platform.resourceCountIs('AWS::RDS::DBCluster', 2);
     platform.allResourcesProperties('AWS::RDS::DBCluster', { StorageEncrypted: true, DeletionProtection: true });
-    platform.resourceCountIs('AWS::EC2::InternetGateway', 0);
+    platform.resourceCountIs('AWS::EC2::NatGateway', 0);
+    const ways = Object.keys(platform.findResources('AWS::EC2::Route'));
+    expect(ways.length).toBeGreaterThan(0);
+    // Subnets of load balancers alone have a way out; those of functions, nodes and databases have none.
+    for (const way of ways) expect(way).toMatch(/^Networkbalancers/);
   });
 
   test('a parameter out of range is refused with its name, its value and the fix', () => {
