@@ -93,6 +93,7 @@ export const createServices = (options: ServicesOptions): Services => {
     delivery,
     deadLetters: queues.store.sender,
     report,
+    held: true,
   });
   const s3 = createS3Service({ ...place('s3'), credentials: { lookup: (id) => credentials.find(id) } });
   const ecs = createEcsService({
