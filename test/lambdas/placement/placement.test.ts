@@ -51,10 +51,12 @@ test('a release deletes what was prepared, and again there is nothing left', asy
   expect(await releaseDatabase.run({ operation: 'op-3', tenantId: 'globex' }, laptop.world)).toEqual({
     rows: 3,
     isolation: 'pooled',
+    rowsStay: false,
   });
   expect(await releaseDatabase.run({ operation: 'op-3', tenantId: 'globex' }, laptop.world)).toEqual({
     rows: 0,
     isolation: 'pooled',
+    rowsStay: false,
   });
   expect(await inPool('globex')).toBeUndefined();
 });
@@ -63,6 +65,7 @@ test('a release of a tenant that was never placed has nothing to do', async () =
   expect(await releaseDatabase.run({ operation: 'op-4', tenantId: 'never' }, laptop.world)).toEqual({
     rows: 0,
     isolation: 'pooled',
+    rowsStay: false,
   });
 });
 
