@@ -6,7 +6,7 @@ import type { World } from '../../adapters/world.ts';
 import type { Manifest } from '../../domain/archive.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { cloneRequest } from '../../domain/events.ts';
-import { isolations } from '../../domain/placement.ts';
+import { isolations, tiers } from '../../domain/place.ts';
 import { addReferences, chooseBackup, expandTables, restoreRoute } from '../../domain/restore.ts';
 import { driftWarnings, hasDrift, tableDrift } from '../../domain/restore-drift.ts';
 import { tableName } from '../../domain/scope.ts';
@@ -40,6 +40,12 @@ const contract = {
       adminEmail: z.string().optional(),
       adminName: z.string().optional(),
       isolation: z.enum(isolations).optional(),
+      tier: z.enum(tiers).optional(),
+      force: z.boolean().optional(),
+      reason: z.string().optional(),
+      users: z.int().optional(),
+      compliance: z.array(z.string()),
+      residency: z.string().optional(),
     }),
   }),
 };
@@ -117,7 +123,7 @@ const plan = async (world: World, input: Input): Promise<z.input<typeof contract
     requestedBy: input.requestedBy,
   });
   const { through: route = restoreRoute(manifest, restore.tables) } = input;
-  const { plan: wanted, region, name, adminEmail, adminName, isolation } = input;
+  const { plan: wanted, region, name, adminEmail, adminName, isolation, tier, force, reason, users } = input;
   return {
     restoreId: id,
     newTenantId,
@@ -132,6 +138,12 @@ const plan = async (world: World, input: Input): Promise<z.input<typeof contract
       adminEmail,
       adminName,
       isolation,
+      tier,
+      force,
+      reason,
+      users,
+      compliance: input.compliance ?? [...tenant.compliance],
+      residency: input.residency ?? tenant.residency ?? undefined,
     },
   };
 };
