@@ -1,6 +1,6 @@
 import { Command, Option } from 'commander';
 import { call, query } from '../api.ts';
-import { exitCodes } from '../exit-codes.ts';
+import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import { globals, run, start, wholeNumber } from '../options.ts';
 import { faint, green, instant, print, printRecord, red, yellow } from '../print.ts';
 import type { Following } from '../progress.ts';
@@ -139,6 +139,8 @@ interface MigrateOptions {
 
 const runMigrate = async (tenantId: string, options: MigrateOptions, command: Command): Promise<void> => {
   const { window, ...asked } = options;
+  if (!options.tier && !options.isolation && !options.cell && !options.server)
+    throw new CommandFailure(exitCodes.usage, 'say where to: give --tier, --isolation, --cell or --server');
   const body = {
     tenantId,
     ...asked,

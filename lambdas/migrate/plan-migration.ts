@@ -119,8 +119,12 @@ const requestOf = (input: Input, plan: string, region: string | null, source: Pl
 const plan = async (world: World, input: Input): Promise<MoveRecord> => {
   const { registry } = world;
   const { tenantId: id, operation, dryRun = false, mode = 'live', windowSeconds = defaultWindowSeconds } = input;
-  if (!input.tier && !input.isolation && !input.cell && !input.server)
-    throw new StepFailure('InvalidStepInput', 'isolation is missing; say where to: tier, isolation, cell or server');
+  const { tier, isolation, cell, server } = input;
+  if (!tier && !isolation && !cell && !server)
+    throw new StepFailure(
+      'InvalidStepInput',
+      'tier, isolation, cell and server are all missing; say where to by one of them',
+    );
   const tenant = await registry.tenants.require(id);
   if (tenant.status !== 'active' && tenant.status !== 'suspended')
     throw new StepFailure(
@@ -128,6 +132,11 @@ const plan = async (world: World, input: Input): Promise<MoveRecord> => {
       `tenant ${id} is ${tenant.status}; only an active or suspended one is moved`,
     );
   const source = await registry.placements.require(id);
+  if (tier === source.tier && !isolation && !cell && !server)
+    throw new StepFailure(
+      'MoveRefused',
+      `tenant ${id} is in tier ${tier} already; name another tier, or an isolation, cell or server`,
+    );
   const request = requestOf(input, tenant.plan, tenant.region, source);
   const choice = await registry.placements.choose(request);
   // Rows that stay need nothing looked at.

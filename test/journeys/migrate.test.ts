@@ -256,7 +256,9 @@ describe('a move that does not happen', () => {
     const full = await laptop.run('migrate-tenant', { tenantId: 'acme', isolation: 'database', server: 'nowhere' });
     expect(full.cause).toContain('no free place for isolation database on server nowhere');
     const vague = await laptop.run('migrate-tenant', { tenantId: 'acme' });
-    expect(vague.cause).toContain('isolation is missing; say where to');
+    expect(vague.cause).toContain('are all missing; say where to');
+    const there = await laptop.run('migrate-tenant', { tenantId: 'acme', tier: 'shared' });
+    expect(there.cause).toContain('tenant acme is in tier shared already');
     const late = await laptop.run('migrate-tenant', { tenantId: 'acme', action: 'back' });
     expect(late.cause).toContain('tenant acme has no open move to back');
     expect(await leftovers()).toEqual([]);
