@@ -22,6 +22,12 @@ export interface Digests {
 export const drillOutcomes = ['passed', 'failed', 'refused'] as const;
 export type DrillOutcome = (typeof drillOutcomes)[number];
 
+/**
+ * Kubernetes objects of a tenant's own app in a backup. `expected`: not exported yet. `missing`: sealed without them, because the
+ * rows are worth more than the objects.
+ */
+export type ObjectsState = 'expected' | 'archived' | 'missing';
+
 /** The record of one backup of one tenant. */
 export interface Backup {
   readonly id: string;
@@ -43,6 +49,13 @@ export interface Backup {
   readonly archiveId: string;
   /** Hex SHA-256 of the bytes of manifest.json: what a reader must find. Null until sealed, and before registry migration 007. */
   readonly manifestSha256: string | null;
+  /** Null where the tenant had no app of its own. */
+  readonly objectsState: ObjectsState | null;
+  readonly objectsCount: number | null;
+  /** Hex SHA-256 of the bytes of kubernetes/manifest.json under the backup's own id, also where its rows are `sameAs` others. */
+  readonly objectsSha256: string | null;
+  /** Why they are missing. */
+  readonly objectsReason: string | null;
   /** What the last drill of that archive found; null before the first. */
   readonly drilledAt: Date | null;
   readonly drillOutcome: DrillOutcome | null;

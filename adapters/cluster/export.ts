@@ -36,6 +36,17 @@ export interface ExportedObjects {
 
 const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
+const linesOf = async (body: Uint8Array): Promise<string[]> => (await unzip(body)).toString().split('\n').slice(0, -1);
+
+/** The part of a manifest that follows from `objects.ndjson.gz`. */
+export const describeBody = async (body: Uint8Array): Promise<Pick<ObjectsManifest, 'sha256' | 'objects'>> => ({
+  sha256: sha256(body),
+  objects: (await linesOf(body)).map((line) => {
+    const { apiVersion, kind, metadata } = JSON.parse(line) as KubeObject;
+    return { apiVersion, kind, name: metadata.name, sha256: sha256(line) };
+  }),
+});
+
 /**
  * What is wished for in a namespace, as two files of an archive: every kind that the cluster serves there, custom ones too,
  * without what controllers made of it. Of Secrets names, types and keys only. The namespace itself comes first. Undefined when
@@ -52,8 +63,7 @@ export const exportNamespace = async (
   const objects = leaveToScalers([own, ...listed.flat().filter(isWish)].map(strip)).toSorted(
     (a, b) => rankOf(a.kind) - rankOf(b.kind) || (objectName(a) < objectName(b) ? -1 : 1),
   );
-  const lines = objects.map((object) => JSON.stringify(object));
-  const body = await zip(`${lines.join('\n')}\n`);
+  const body = await zip(objects.map((object) => `${JSON.stringify(object)}\n`).join(''));
   return {
     body,
     manifest: {
@@ -63,13 +73,7 @@ export const exportNamespace = async (
       namespace,
       kubernetes: await cluster.version(),
       takenAt: now.toISOString(),
-      sha256: sha256(body),
-      objects: objects.map(({ apiVersion, kind, metadata }, index) => ({
-        apiVersion,
-        kind,
-        name: metadata.name,
-        sha256: sha256(lines[index]!),
-      })),
+      ...(await describeBody(body)),
     },
   };
 };
@@ -83,7 +87,7 @@ export const readExported = async (manifest: unknown, body: Uint8Array): Promise
   if (!parsed.success) throw damaged('their manifest has another form');
   if (sha256(body) !== parsed.data.sha256)
     throw damaged('objects.ndjson.gz has another SHA-256 than its manifest says');
-  const lines = (await unzip(body)).toString().split('\n').slice(0, -1);
+  const lines = await linesOf(body);
   if (lines.length !== parsed.data.objects.length)
     throw damaged('there are more or fewer objects than in the manifest');
   for (const [index, { kind, name, sha256: wanted }] of parsed.data.objects.entries())

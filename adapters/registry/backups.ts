@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { Backup, BackupAge, BackupKind, Digests } from '../../domain/backup.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import type { Sql } from '../postgres/sql.ts';
+import { sealObjects } from './backup-objects.ts';
 
 export interface NewBackup {
   readonly id: string;
@@ -57,7 +58,8 @@ const drillOf = (column: string): string =>
 export const backupColumns = `id, tenant_id AS "tenantId", operation_id AS "operationId", kind, status, cell_id AS cell,
   to_char(taken_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS "takenAt", rows, bytes,
   schema_fingerprint AS "schemaFingerprint", digests, same_as AS "sameAs", archive_id AS "archiveId", reason,
-  manifest_sha256 AS "manifestSha256", ${drillOf('drilled_at')} AS "drilledAt", ${drillOf('drill_outcome')} AS "drillOutcome",
+  manifest_sha256 AS "manifestSha256", objects_state AS "objectsState", objects_count AS "objectsCount",
+  objects_sha256 AS "objectsSha256", objects_reason AS "objectsReason", ${drillOf('drilled_at')} AS "drilledAt", ${drillOf('drill_outcome')} AS "drillOutcome",
   ${drillOf('drill_reason')} AS "drillReason", held_at AS "heldAt", held_by AS "heldBy", hold_reason AS "holdReason",
   deleted_at AS "deletedAt", opened_at AS "openedAt", sealed_at AS "sealedAt"`;
 const columns = backupColumns;
@@ -95,7 +97,8 @@ export const openBackups = (sql: Sql): Backups => {
     },
     seal: async (id, manifestSha256) => {
       await sql.query(
-        `UPDATE backups SET status = 'sealed', sealed_at = clock_timestamp(), manifest_sha256 = $2 WHERE id = $1 AND status = 'dumped'`,
+        `UPDATE backups SET status = 'sealed', sealed_at = clock_timestamp(), manifest_sha256 = $2, ${sealObjects('backups')}
+         WHERE id = $1 AND status = 'dumped'`,
         [id, manifestSha256],
       );
       const backup = await get(id);

@@ -11,6 +11,7 @@ import { migration010 } from './migrations/010-clusters.ts';
 import { migration011 } from './migrations/011-answers.ts';
 import { migration012 } from './migrations/012-plan-changes.ts';
 import { migration013 } from './migrations/013-tier-moves.ts';
+import { migration014 } from './migrations/014-objects.ts';
 
 export interface Migration {
   readonly name: string;
@@ -31,6 +32,7 @@ export const migrations: readonly Migration[] = [
   migration011,
   migration012,
   migration013,
+  migration014,
 ];
 
 /**

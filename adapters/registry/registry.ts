@@ -1,5 +1,6 @@
 import type { Sql } from '../postgres/sql.ts';
 import { type Audit, openAudit } from './audit.ts';
+import { type BackupObjects, openBackupObjects } from './backup-objects.ts';
 import { type Backups, openBackups } from './backups.ts';
 import { type Cells, openCells } from './cells.ts';
 import { type Clusters, openClusters } from './clusters.ts';
@@ -29,6 +30,7 @@ export interface RegistryParts {
   readonly operations: Operations;
   readonly journal: Journal;
   readonly backups: Backups;
+  readonly backupObjects: BackupObjects;
   readonly slices: Slices;
   readonly drills: Drills;
   readonly retention: RetentionRecords;
@@ -60,6 +62,7 @@ const parts = (sql: Sql): RegistryParts => ({
   operations: openOperations(sql),
   journal: openJournal(sql),
   backups: openBackups(sql),
+  backupObjects: openBackupObjects(sql),
   slices: openSlices(sql),
   drills: openDrills(sql),
   retention: openRetention(sql),

@@ -1,6 +1,7 @@
 import type { BackupKind, BackupStatus, Digests } from '../../domain/backup.ts';
 import type { TenantStatus } from '../../domain/tenant.ts';
 import type { Sql } from '../postgres/sql.ts';
+import { sealObjects } from './backup-objects.ts';
 import { backupIdOf, type Dump } from './backups.ts';
 
 /** A tenant as a backup finds it. */
@@ -9,6 +10,8 @@ export interface Candidate {
   readonly status: TenantStatus;
   /** The pool's cell, or the place of its own database; null where it has none. */
   readonly cell: string | null;
+  /** Its app is not the shared one. */
+  readonly ownApp: boolean;
 }
 
 export interface SliceRecord {
@@ -46,6 +49,8 @@ export interface Slices {
     kind: BackupKind;
     cell: string;
     reason?: string | undefined;
+    /** Those of them whose Kubernetes objects belong into the backup. */
+    ownApps?: readonly string[];
   }): Promise<SliceRecord[]>;
   /** Records that the operation opened for these tenants. */
   records(operation: string, tenantIds: readonly string[]): Promise<SliceRecord[]>;
@@ -86,17 +91,26 @@ export const openSlices = (sql: Sql): Slices => {
   return {
     candidates: (tenantIds) =>
       query(
-        `SELECT t.id AS "tenantId", t.status, CASE WHEN p.isolation = 'pooled' THEN p.cell_id ELSE p.id END AS cell
+        `SELECT t.id AS "tenantId", t.status, CASE WHEN p.isolation = 'pooled' THEN p.cell_id ELSE p.id END AS cell,
+           coalesce(p.tier <> 'shared' AND p.namespace IS NOT NULL, false) AS "ownApp"
          FROM unnest($1::text[]) AS w (id) JOIN tenants t ON t.id = w.id
          LEFT JOIN placements p ON p.tenant_id = t.id AND p.active`,
         [tenantIds],
       ),
-    open: async ({ operation, tenantIds, kind, cell, reason }) => {
+    open: async ({ operation, tenantIds, kind, cell, reason, ownApps = [] }) => {
       await query(
-        `INSERT INTO backups (id, tenant_id, operation_id, kind, cell_id, archive_id, reason)
-         SELECT id, tenant_id, $3, $4, $5, id, $6 FROM unnest($1::text[], $2::text[]) AS n (id, tenant_id)
+        `INSERT INTO backups (id, tenant_id, operation_id, kind, cell_id, archive_id, reason, objects_state)
+         SELECT id, tenant_id, $3, $4, $5, id, $6, CASE WHEN tenant_id = ANY ($7) THEN 'expected' END FROM unnest($1::text[], $2::text[]) AS n (id, tenant_id)
          ON CONFLICT DO NOTHING`,
-        [tenantIds.map((tenantId) => backupIdOf(operation, tenantId)), tenantIds, operation, kind, cell, reason],
+        [
+          tenantIds.map((tenantId) => backupIdOf(operation, tenantId)),
+          tenantIds,
+          operation,
+          kind,
+          cell,
+          reason,
+          ownApps,
+        ],
       );
       return records(operation, tenantIds);
     },
@@ -129,7 +143,7 @@ export const openSlices = (sql: Sql): Slices => {
     sealPointing: async (operation, tenantIds) =>
       ids(
         await query<{ id: string }>(
-          `UPDATE backups b SET status = 'sealed', sealed_at = clock_timestamp(), manifest_sha256 = a.manifest_sha256
+          `UPDATE backups b SET status = 'sealed', sealed_at = clock_timestamp(), manifest_sha256 = a.manifest_sha256, ${sealObjects('b')}
            FROM unnest($2::text[]) AS w (tenant_id), backups a
            WHERE b.operation_id = $1 AND b.tenant_id = w.tenant_id AND b.status = 'dumped' AND a.id = b.same_as AND a.status = 'sealed' AND a.manifest_sha256 IS NOT NULL AND a.drill_outcome IS DISTINCT FROM 'failed' RETURNING b.id`,
           [operation, tenantIds],
@@ -138,7 +152,7 @@ export const openSlices = (sql: Sql): Slices => {
     seal: async (manifests) =>
       ids(
         await query<{ id: string }>(
-          `UPDATE backups b SET status = 'sealed', sealed_at = clock_timestamp(), manifest_sha256 = m.sha256
+          `UPDATE backups b SET status = 'sealed', sealed_at = clock_timestamp(), manifest_sha256 = m.sha256, ${sealObjects('b')}
            FROM unnest($1::text[], $2::text[]) AS m (id, sha256) WHERE b.id = m.id AND b.status = 'dumped' RETURNING b.id`,
           [[...manifests.keys()], [...manifests.values()]],
         ),

@@ -11,6 +11,10 @@ interface BackupRow {
   readonly rows: number | null;
   readonly bytes: number | null;
   readonly sameAs: string | null;
+  /** Kubernetes objects of the tenant's own app; null where it has none. */
+  readonly objectsState: 'expected' | 'archived' | 'missing' | null;
+  readonly objectsCount: number | null;
+  readonly objectsReason: string | null;
   readonly drilledAt: string | null;
   readonly drillOutcome: string | null;
   readonly heldAt: string | null;
@@ -46,10 +50,11 @@ export const backupCommand = (): Command => {
         { title: 'status', value: (row) => row.status },
         { title: 'rows', value: (row) => row.rows, right: true },
         { title: 'KiB', value: (row) => kibibytes(row.bytes), right: true },
+        { title: 'objects', value: (row) => row.objectsCount ?? row.objectsState, right: true },
         { title: 'same as', value: (row) => row.sameAs },
         { title: 'drill', value: drill },
         { title: 'hold', value: (row) => row.holdReason },
-        { title: 'reason', value: (row) => row.reason },
+        { title: 'reason', value: (row) => row.reason ?? row.objectsReason },
       ]);
     });
 

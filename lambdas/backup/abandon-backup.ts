@@ -43,7 +43,9 @@ export const handler = step('AbandonBackup', contract, async (input, world) => {
   const backups = (await world.registry.backups.ofOperation(operation)).filter(({ tenantId }) => own.has(tenantId));
   const ended = await world.registry.slices.fail(backups.map(({ id }) => ({ backupId: id, reason: failed.reason })));
   failed.sealed = backups.length - ended.size;
-  const written = backups.filter(({ id, sameAs }) => ended.has(id) && sameAs === null);
+  const written = backups.filter(
+    ({ id, sameAs, objectsState }) => ended.has(id) && (sameAs === null || objectsState !== null),
+  );
   const remove = async (): Promise<void> => {
     for (let backup = written.pop(); backup; backup = written.pop())
       await world.archive.remove(backup.tenantId, backup.id);

@@ -43,6 +43,8 @@ const contract = {
     count: z.int().nonnegative(),
     /** The dump takes longer than a Lambda lives: it runs as a container task. */
     large: z.boolean(),
+    /** Tenants whose Kubernetes objects belong into their backups. */
+    ownApps: z.int().nonnegative(),
     skipped: z.array(z.object({ tenantId: z.string(), reason: z.string() })),
   }),
 };
@@ -69,7 +71,7 @@ const choose = async (
   world: World,
   tenantIds: readonly string[],
   kind: BackupKind,
-): Promise<{ cell: string | undefined; chosen: string[]; skipped: Map<string, string> }> => {
+): Promise<{ cell: string | undefined; chosen: string[]; ownApps: string[]; skipped: Map<string, string> }> => {
   const candidates = new Map(
     (await world.registry.slices.candidates(tenantIds)).map((candidate) => [candidate.tenantId, candidate]),
   );
@@ -87,7 +89,7 @@ const choose = async (
       skipped.set(tenantId, shortReason(error.message));
     }
   }
-  return { cell, chosen, skipped };
+  return { cell, chosen, ownApps: chosen.filter((tenantId) => candidates.get(tenantId)?.ownApp), skipped };
 };
 
 /** Where one tenant's dump runs. Of a fleet that is known already: large tenants have slices of their own. */
@@ -119,11 +121,11 @@ export const handler = step('OpenBackup', contract, async (input, world) => {
     requestedBy,
     parent: input.holder,
   });
-  const { cell = '', chosen, skipped } = await choose(world, tenantIds, kind);
+  const { cell = '', chosen, ownApps, skipped } = await choose(world, tenantIds, kind);
   const busy = await holdSlice(world, { tenantIds: chosen, holder, alone });
   for (const [tenantId, why] of busy) skipped.set(tenantId, why);
   const free = chosen.filter((tenantId) => !busy.has(tenantId));
-  const records = await world.registry.slices.open({ operation, tenantIds: free, kind, cell, reason });
+  const records = await world.registry.slices.open({ operation, tenantIds: free, kind, cell, reason, ownApps });
   const opened = new Set(records.map(({ tenantId }) => tenantId));
   const lost = free.find((tenantId) => !opened.has(tenantId));
   if (lost !== undefined)
@@ -136,11 +138,13 @@ export const handler = step('OpenBackup', contract, async (input, world) => {
   const backups = records
     .filter(({ tenantId }) => !skipped.has(tenantId))
     .map(({ id, tenantId }) => ({ tenantId, backupId: id }));
+  const own = new Set(ownApps);
   const [only] = backups;
   const measured = alone && only && sliceKey === undefined && input.through === undefined;
   return {
     cell,
     large: measured ? await isLarge(world, only.tenantId, cell) : input.through === 'task',
+    ownApps: backups.filter(({ tenantId }) => own.has(tenantId)).length,
     backups: sliceKey === undefined ? backups : [],
     count: backups.length,
     skipped: [...skipped].slice(0, told).map(([tenantId, why]) => ({ tenantId, reason: why })),

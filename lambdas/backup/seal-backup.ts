@@ -1,12 +1,14 @@
 import { z } from 'zod';
+import { archivedObjects } from '../../adapters/cluster/archived-objects.ts';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import type { World } from '../../adapters/world.ts';
 import { archiveObject, archivePrefix } from '../../domain/archive.ts';
 import { type Backup, sameDigests } from '../../domain/backup.ts';
 import { StepFailure } from '../../domain/errors.ts';
+import { describeFailure, type Failure, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';
-import { backupsOf, failedBackups, leaseSeconds, sliceFields, told } from './slice.ts';
+import { backupsOf, failedBackups, leaseSeconds, shortReason, sliceFields, told } from './slice.ts';
 
 const contract = {
   input: z.object({
@@ -14,6 +16,8 @@ const contract = {
     ...sliceFields,
     failed: failedBackups.default([]),
     holder: z.string().optional(),
+    /** Why the Kubernetes objects could not be exported, where the step itself failed. */
+    objectsFailure: failureSchema.optional(),
     /** The operation is this backup's own and ends with it. */
     closes: z.boolean().default(false),
   }),
@@ -25,6 +29,9 @@ const contract = {
         takenAt: z.string(),
         rows: z.int().nonnegative(),
         bytes: z.int().nonnegative(),
+        /** Whether the Kubernetes objects of its own app are in it; absent for the shared app. */
+        objects: z.enum(['archived', 'missing']).optional(),
+        objectsReason: z.string().optional(),
       }),
     ),
     count: z.int().nonnegative(),
@@ -34,13 +41,26 @@ const contract = {
 
 type Sealed = z.infer<typeof contract.output>['sealed'][number];
 
-const described = ({ id, tenantId, takenAt, rows, bytes }: Backup): Sealed => ({
+const described = ({ id, tenantId, takenAt, rows, bytes, objectsState, objectsReason }: Backup): Sealed => ({
   tenantId,
   backupId: id,
   takenAt: takenAt ?? '',
   rows: rows ?? 0,
   bytes: bytes ?? 0,
+  ...(objectsState === 'archived' || objectsState === 'missing' ? { objects: objectsState } : {}),
+  ...(objectsReason === null ? {} : { objectsReason }),
 });
+
+/** Reads the objects of its own app back; what is damaged is given up, and the rows are sealed without it. */
+const inspectObjects = async (world: World, { id, tenantId, objectsState, objectsSha256 }: Backup): Promise<void> => {
+  if (objectsState !== 'archived') return;
+  try {
+    await archivedObjects(world, tenantId, id, objectsSha256);
+  } catch (error) {
+    if (!(error instanceof StepFailure) || error.name !== 'ArchiveDamaged') throw error;
+    await world.registry.backupObjects.drop(id, shortReason(error.message));
+  }
+};
 
 /**
  * Reads back what the bucket has: the manifest as it was recorded, and every object in the length that it needs. Answers the
@@ -67,6 +87,14 @@ const inspect = async (world: World, backup: Backup, known: Map<string, number>)
       `backup ${backup.id} points to the archive of ${pointed.id}, which is ${pointed.status} and bound to another manifest or gone; back it up again`,
     );
   return sha256;
+};
+
+/** The machine's word for it, where the step could not write its own. */
+const noteUnexported = async (world: World, dumped: readonly Backup[], failure: Failure): Promise<void> => {
+  const { failedStep, reason } = describeFailure(failure);
+  for (const { id, objectsState, objectsReason } of dumped)
+    if (objectsState === 'expected' && objectsReason === null)
+      await world.registry.backupObjects.noteReason(id, shortReason(`${failedStep}: ${reason}`));
 };
 
 /** What a seal of one archive may find wrong, with that archive alone. */
@@ -149,6 +177,7 @@ const sealIn = async (world: World, input: z.output<typeof contract.input>) => {
   );
   // A tenant that is backed up alone has its archive read back, whoever wrote it when; a fleet leaves that to its drills.
   const quick = input.sliceKey !== undefined;
+  if (input.objectsFailure) await noteUnexported(world, dumped, input.objectsFailure);
   const pointing = dumped.filter(({ sameAs }) => quick && sameAs !== null).map(({ tenantId }) => tenantId);
   const pointed = new Set(
     pointing.length > 0
@@ -156,6 +185,7 @@ const sealIn = async (world: World, input: z.output<typeof contract.input>) => {
       : [],
   );
   const own = dumped.filter(({ id }) => !pointed.has(id));
+  if (!quick) await Promise.all(dumped.map((backup) => inspectObjects(world, backup)));
   const { manifests, reasons: damaged } = await inspectAll(world, own, quick);
   for (const [id, reason] of damaged) reasons.set(id, reason);
   const sound = own.filter(({ id }) => manifests.has(id)).map(({ tenantId }) => tenantId);

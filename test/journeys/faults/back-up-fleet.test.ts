@@ -30,7 +30,9 @@ describeFaults({
   machines: ['back-up-fleet'],
   prepare: async (stage, cells) => {
     const ids = cells.map(({ id }) => id);
-    await provision(stage, [...ids, ...ids.map(other)]);
+    const own = cells.filter(({ task }) => task === 'ExportWorkload').map(({ id }) => id);
+    await provision(stage, [...ids.filter((id) => !own.includes(id)), ...ids.map(other)]);
+    await provision(stage, own, 'namespace');
     // A slice is of one cell: a second one on the same database gives every fleet here two slices.
     await stage.control.query(
       `INSERT INTO cells (id, region, host, port, database, secret_prefix, capacity, open)
@@ -42,6 +44,7 @@ describeFaults({
     ListDueTenants: fleet,
     OpenBackup: fleet,
     DumpDatabase: fleet,
+    ExportWorkload: { ...fleet, outlived: true },
     SealBackup: { ...fleet, commits: true },
     AbandonBackup: { ...fleet, because: { step: 'DumpDatabase', fault: 'unheard' } },
     SummariseBackups: fleet,

@@ -15,6 +15,8 @@ export interface Play {
   readonly because?: Sabotage;
   /** The Task commits the whole operation: an error after it no longer makes it fail. */
   readonly commits?: true;
+  /** The machine goes on without the Task: its failure for good fails nothing. */
+  readonly outlived?: true;
   /** What somebody does while the execution runs, such as approving it. */
   readonly meanwhile?: (cell: Cell, stage: Stage) => Promise<void>;
   /** What must hold beside the story that the world tells: `went` says whether the operation was to succeed. */
@@ -53,8 +55,8 @@ export const inTurns = async <Item>(items: readonly Item[], work: (item: Item) =
   await Promise.all(Array.from({ length: inFlight }, worker));
 };
 
-const goesWell = ({ because, commits }: Play, fault: Fault): boolean =>
-  because === undefined && (isTransient(fault) || (commits === true && fault === 'unheard'));
+const goesWell = ({ because, commits, outlived }: Play, fault: Fault): boolean =>
+  because === undefined && (outlived === true || isTransient(fault) || (commits === true && fault === 'unheard'));
 
 const run = async (stage: Stage, cell: Cell, play: Play): Promise<void> => {
   const { saboteur, laptop } = stage;

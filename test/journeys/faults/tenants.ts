@@ -2,9 +2,13 @@ import { inTurns } from './cells.ts';
 import type { Stage } from './stage.ts';
 
 /** Tenants as the machine makes them, with the rows that the app's own hook gives each. */
-export const provision = (stage: Stage, tenantIds: readonly string[]): Promise<void> =>
+export const provision = (
+  stage: Stage,
+  tenantIds: readonly string[],
+  tier: 'shared' | 'namespace' = 'shared',
+): Promise<void> =>
   inTurns(tenantIds, async (tenantId) => {
-    const { status, cause } = await stage.laptop.run('provision-tenant', { tenantId, plan: 'starter' });
+    const { status, cause } = await stage.laptop.run('provision-tenant', { tenantId, plan: 'starter', tier });
     if (status !== 'SUCCEEDED') throw new Error(`${tenantId} could not be provisioned: ${cause}`);
   });
 

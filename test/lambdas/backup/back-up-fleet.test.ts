@@ -31,7 +31,7 @@ describe('a fleet backup', () => {
     const { open, dump, seal } = laptop.steps('fleet-1');
     const sliceKey = slice!.key;
     const opened = await open(undefined, { kind: 'scheduled', sliceKey });
-    expect(opened).toEqual({ cell: 'eu-1', backups: [], count: 2, large: false, skipped: [] });
+    expect(opened).toEqual({ cell: 'eu-1', backups: [], count: 2, large: false, ownApps: 0, skipped: [] });
     const { failed } = await dump(opened, { sliceKey });
     const sealed = await seal(opened, { failed, closes: false, sliceKey });
     expect(sealed).toMatchObject({ count: 2, failed: 0 });

@@ -48,6 +48,7 @@ describe('a backup of one tenant', () => {
       backups: [{ tenantId, backupId: expect.stringMatching(/^b-[0-9a-f]{12}$/) }],
       count: 1,
       large: false,
+      ownApps: 0,
       skipped: [],
     });
     const dumped = await dump(slice);
@@ -92,7 +93,14 @@ describe('a backup of one tenant', () => {
     const { open, dump } = laptop.steps(operation);
     const [sealed] = await backups().sealed(tenantId);
     await expect(open([tenantId])).rejects.toMatchObject({ name: 'StaleOperation' });
-    await dump({ cell: 'eu-1', backups: [{ tenantId, backupId: sealed!.id }], count: 1, large: false, skipped: [] });
+    await dump({
+      cell: 'eu-1',
+      backups: [{ tenantId, backupId: sealed!.id }],
+      count: 1,
+      ownApps: 0,
+      large: false,
+      skipped: [],
+    });
     expect(await backups().sealed(tenantId)).toEqual([sealed]);
   });
 
