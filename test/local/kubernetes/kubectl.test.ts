@@ -9,6 +9,9 @@ import { ask, deployment, startTestControlPlanes, temporaryDirectory, tokenOf } 
 const program = '/usr/bin/kubectl';
 const kubectlTest = test.skipIf(!existsSync(program));
 
+/** kubectl runs `diff`, which lies beside it and need not be on a user's PATH. */
+const programs = `${process.env.PATH}:/usr/bin:/bin`;
+
 let planes: ControlPlanes;
 let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
 
@@ -22,7 +25,7 @@ const kubectlAs = (user: string, ...words: string[]): Promise<Ended> =>
   new Promise((resolve) => {
     const { path } = directory;
     // A home of its own: kubectl caches discovery there.
-    const options = { env: { HOME: path, PATH: process.env.PATH, KUBECONFIG: join(path, user) }, timeout: 20_000 };
+    const options = { env: { HOME: path, PATH: programs, KUBECONFIG: join(path, user) }, timeout: 20_000 };
     execFile(program, words, options, (error, stdout, stderr) => {
       resolve({ code: error ? Number(error.code ?? 1) : 0, stdout, stderr });
     });
@@ -204,7 +207,7 @@ kubectlTest('wait sees a condition come, and delete a namespace end', async () =
   expect((await waiting).stdout).toBe('deployment.apps/web condition met\n');
 
   const deleting = spawn(program, ['delete', 'ns', 't-wait'], {
-    env: { HOME: directory.path, PATH: process.env.PATH, KUBECONFIG: join(directory.path, 'root') },
+    env: { HOME: directory.path, PATH: programs, KUBECONFIG: join(directory.path, 'root') },
     stdio: 'ignore',
   });
   const ended = new Promise<number | null>((resolve) => deleting.once('exit', resolve));

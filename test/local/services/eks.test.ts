@@ -39,7 +39,8 @@ const describe = async ({ client }: Eks, name: string) =>
   (await client.send(new DescribeClusterCommand({ name }))).cluster!;
 
 test("a tenant's cluster is CREATING without an address, then ACTIVE with one, and gone with all that it had", async () => {
-  const eks = await openEks();
+  // Longer than an answer takes on a loaded machine: CREATING has to be seen.
+  const eks = await openEks({ createDelayMillis: 1_000 });
   const first = await eks.client.send(new CreateClusterCommand(clusterOf('acme', { tags: { tenant: 'acme' } })));
   expect(first.cluster).toMatchObject({
     name: 'acme',
