@@ -4,7 +4,7 @@ import {
   DeleteAccessEntryCommand,
   EKSClient,
 } from '@aws-sdk/client-eks';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { functionName } from '../../domain/deployment.ts';
 import type { StepName } from '../../domain/workflows.ts';
 import { clusterRoleArn, sharedCluster } from '../../local/deploy/clusters.ts';
@@ -30,6 +30,9 @@ const interpose = (functions: FunctionInvoker): FunctionInvoker => ({
 const beforeStep = (tenantId: string, step: StepName, happens: () => Promise<void>): void => {
   before.set(`${tenantId} ${functionName(step)}`, happens);
 };
+
+// A stack that fails is waited for until it is rolled back, and the machine looks twice a minute.
+vi.setConfig({ testTimeout: 240_000 });
 
 let world: TierWorld;
 
