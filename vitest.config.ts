@@ -10,6 +10,8 @@ export default defineConfig({
     globalSetup: ['test/bundles.ts'],
     testTimeout: 60_000,
     hookTimeout: 120_000,
+    // A second, which is the standard, is less than a step takes on a machine that does ten other things.
+    expect: { poll: { timeout: 15_000 } },
     pool: 'forks',
     // One more than the cores of a small machine: most of the time a test waits for PostgreSQL or for a retry.
     maxWorkers: 3,
