@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { type Collection, collectionSchema, openCollection } from '../collection.ts';
 import { openDatabase } from '../database.ts';
 import type { Instance } from './instance.ts';
 import type { ParameterValues } from './parameters.ts';
@@ -29,15 +30,6 @@ export interface ParameterGroup {
   readonly tags: Readonly<Record<string, string>>;
 }
 
-export interface Collection<Item> {
-  get(key: string): Item | undefined;
-  all(): Item[];
-  put(key: string, item: Item): Item;
-  /** Changes what is there; undefined when it is gone. */
-  update(key: string, change: Partial<Item>): Item | undefined;
-  remove(key: string): void;
-}
-
 export interface RdsStore {
   readonly instances: Collection<Instance>;
   readonly snapshots: Collection<Snapshot>;
@@ -49,35 +41,9 @@ const tables = ['instances', 'snapshots', 'parameter_groups'] as const;
 
 /** `rds.sqlite`: a row per instance, snapshot and parameter group, each with its JSON. */
 export const openRdsStore = (directory: string): RdsStore => {
-  const schema = tables.map(
-    (table) => `CREATE TABLE IF NOT EXISTS ${table} (name TEXT PRIMARY KEY, body TEXT NOT NULL) WITHOUT ROWID;`,
-  );
-  const database = openDatabase(join(directory, 'rds.sqlite'), schema.join('\n'));
-  const collection = <Item>(table: (typeof tables)[number]): Collection<Item> => {
-    const select = database.prepare(`SELECT body FROM ${table} WHERE name = ?`);
-    const selectAll = database.prepare(`SELECT body FROM ${table} ORDER BY name`);
-    const write = database.prepare(`INSERT OR REPLACE INTO ${table} VALUES (?, ?)`);
-    const erase = database.prepare(`DELETE FROM ${table} WHERE name = ?`);
-    const parse = (row: unknown): Item => JSON.parse((row as { body: string }).body) as Item;
-    const get = (key: string): Item | undefined => {
-      const row = select.get(key);
-      return row === undefined ? undefined : parse(row);
-    };
-    const put = (key: string, item: Item): Item => {
-      write.run(key, JSON.stringify(item));
-      return item;
-    };
-    return {
-      get,
-      put,
-      all: () => selectAll.all().map(parse),
-      update: (key, change) => {
-        const found = get(key);
-        return found && put(key, { ...found, ...change });
-      },
-      remove: (key) => void erase.run(key),
-    };
-  };
+  const schema = tables.map(collectionSchema).join('\n');
+  const database = openDatabase(join(directory, 'rds.sqlite'), schema);
+  const collection = <Item>(table: (typeof tables)[number]): Collection<Item> => openCollection(database, table);
   return {
     instances: collection('instances'),
     snapshots: collection('snapshots'),
