@@ -1,5 +1,5 @@
 import type { WorkflowName } from '../../domain/workflows.ts';
-import type { Sql } from '../postgres/sql.ts';
+import { type Sql, sqlState } from '../postgres/sql.ts';
 
 /** One event of the bus, request or result, as it was delivered. */
 export interface BusEvent {
@@ -62,15 +62,14 @@ const insertRequest = `
 export const openEvents = (sql: Sql): Events => {
   const insert = async (request: Request, deliveries: number): Promise<Claimed> => {
     const { eventId, detailType, tenantId, kind, operation, detail } = request;
-    const [row] = await sql.query<Claimed>(insertRequest, [
-      eventId,
-      detailType,
-      tenantId,
-      kind,
-      operation,
-      JSON.stringify(detail),
-      deliveries,
-    ]);
+    const values = [eventId, detailType, tenantId, kind, operation, JSON.stringify(detail), deliveries];
+    const write = () => sql.query<Claimed>(insertRequest, values);
+    // ON CONFLICT arbitrates on the event id alone: of two first deliveries at once one can meet the other's operation, and
+    // is refused (23505). That other row is committed by then, so the second try adds to it.
+    const [row] = await write().catch((error: unknown) => {
+      if (sqlState(error) !== '23505') throw error;
+      return write();
+    });
     return row!;
   };
   return {

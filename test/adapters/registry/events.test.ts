@@ -73,6 +73,26 @@ describe('a request', () => {
   });
 });
 
+describe('a request that is delivered many times at once', () => {
+  test('counts every delivery and refuses none', async () => {
+    const { events } = control.registry;
+    for (let n = 0; n < 60; n += 1) {
+      const request = {
+        eventId: `burst-${n}`,
+        detailType: 'TenantSignedUp',
+        tenantId: 'acme',
+        kind: 'provision-tenant',
+        operation: `provision-acme-burst-${n}`,
+        detail: { plan: 'pro' },
+      } as const;
+      const claims = await Promise.all(Array.from({ length: 16 }, () => events.claim(request)));
+      expect(claims.map(({ deliveries }) => deliveries).toSorted((a, b) => a - b)).toEqual(
+        Array.from({ length: 16 }, (_, index) => index + 1),
+      );
+    }
+  });
+});
+
 describe('the audit', () => {
   const entry = (n: number) => ({ actor: `actor ${n}`, action: 'tenant.create', phase: 'before' as const });
 
