@@ -17,7 +17,7 @@ import { type Binaries, findBinaries } from './postgres/binaries.ts';
 import { checkVersion, initialise, readServerFile, writeServerFile } from './postgres/cluster.ts';
 import { freePort, isFree, portOwner } from './postgres/port.ts';
 import {
-  accepts,
+  answers,
   endOrphans,
   isAlive,
   readPostmaster,
@@ -160,7 +160,7 @@ const start = async (
     const found = readPostmaster(data);
     if (found && servesDirectory(found.pid, data)) {
       const wanted = options.port === undefined || options.port === found.port;
-      if (found.status === 'ready' && wanted && (await accepts(found.port)) && servesDirectory(found.pid, data)) {
+      if (found.status === 'ready' && wanted && (await answers(found.port)) && servesDirectory(found.pid, data)) {
         return { pid: found.pid, port: found.port, adopted: true };
       }
       if (found.status === 'ready' && !wanted) await stopPostmaster(found.pid, data);

@@ -34,15 +34,25 @@ const commandLine = (pid: number): string => {
 export const servesDirectory = (pid: number, data: string): boolean =>
   isAlive(pid) && commandLine(pid).includes(`-D ${data} `);
 
-/** True when something accepts on 127.0.0.1:`port`: a postmaster that was just killed still has its number, but not its socket. */
-export const accepts = (port: number): Promise<boolean> =>
+/** PostgreSQL manual, Message Formats: SSLRequest. The server answers with one byte, before any login. */
+const sslRequest = Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]);
+
+/**
+ * True when a server answers on 127.0.0.1:`port`. That it accepts is no sign: the kernel does so for a postmaster that was killed a
+ * moment ago and still has its number.
+ */
+export const answers = (port: number): Promise<boolean> =>
   new Promise((done) => {
     const socket = connect({ host: '127.0.0.1', port });
-    socket.once('error', () => done(false));
-    socket.once('connect', () => {
+    const end = (answer: boolean) => (): void => {
       socket.destroy();
-      done(true);
-    });
+      done(answer);
+    };
+    socket.setTimeout(5_000, end(false));
+    socket.once('error', end(false));
+    socket.once('close', end(false));
+    socket.once('data', end(true));
+    socket.once('connect', () => socket.write(sslRequest));
   });
 
 /**

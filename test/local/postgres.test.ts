@@ -19,6 +19,7 @@ import { join } from 'node:path';
 import { Client } from 'pg';
 import { afterEach, expect, onTestFinished, test } from 'vitest';
 import { findBinaries } from '../../local/postgres/binaries.ts';
+import { answers } from '../../local/postgres/postmaster.ts';
 import { type PostgresOptions, type PostgresServer, reachableHome, startPostgres } from '../../local/postgres.ts';
 
 const asRoot = process.getuid?.() === 0;
@@ -144,6 +145,14 @@ test('after kill -9 of the postmaster under load the next start ends the orphans
     await Promise.all(busy);
   }
   expect(await query(server, 'SELECT n FROM acked ORDER BY n')).toEqual([{ n: 0 }, { n: 1 }]);
+});
+
+test('whoever accepts a connection and says nothing is no server', async () => {
+  const dying = createServer((socket) => socket.on('data', () => socket.destroy())).listen(0, '127.0.0.1');
+  await once(dying, 'listening');
+  onTestFinished(() => void dying.close());
+  const address = dying.address();
+  expect(await answers(typeof address === 'object' && address ? address.port : 0)).toBe(false);
 });
 
 test('a port that is taken is refused with its owner and the fix', async () => {
