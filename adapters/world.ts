@@ -15,6 +15,7 @@ import type { OwnAppSettings } from './cluster/own-app.ts';
 import { assumedRole } from './clusters/role.ts';
 import { type Clusters, openClusters } from './clusters.ts';
 import { type DeadLetters, openDeadLetters } from './dead-letters.ts';
+import { type DomainNames, openDomainNames } from './domain-names.ts';
 import { type Machines, openMachines } from './machines.ts';
 import { type Databases, openDatabases, openRegistryConnection, type RegistryPlace } from './postgres/connection.ts';
 import { openRegistry, type Registry } from './registry/registry.ts';
@@ -36,6 +37,8 @@ export interface World {
   readonly ownApps: OwnAppSettings;
   /** EKS clusters of single tenants and their stacks. */
   readonly clusters: Clusters;
+  /** What DNS says of customers' domains. */
+  readonly domainNames: DomainNames;
   /** Kubernetes of a cluster, by its name in EKS. Throws ClusterUnavailable while it has no address. */
   cluster(name: string): Promise<Cluster>;
   /** Like `cluster`; undefined when EKS has none of that name. */
@@ -142,6 +145,7 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     roleArn: env.APP_ROLE_ARN || undefined,
     chart: env.APP_CHART ? { chart: env.APP_CHART, program: env.APP_HELM || 'helm' } : undefined,
   }));
+  const domainNames = once(() => openDomainNames(env.DNS_SERVERS));
   return {
     get registry() {
       return registry();
@@ -172,6 +176,9 @@ export const openWorld = (env: NodeJS.ProcessEnv = process.env): World => {
     },
     get clusters() {
       return clusters();
+    },
+    get domainNames() {
+      return domainNames();
     },
     cluster: (name) => connections().open(name),
     findCluster: (name) => connections().find(name),

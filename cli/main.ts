@@ -2,7 +2,9 @@ import { Command, CommanderError, Option } from 'commander';
 import { backupCommand } from './commands/backup.ts';
 import { cloudCommands } from './commands/cloud.ts';
 import { demoCommand } from './commands/demo.ts';
+import { dnsCommand } from './commands/dns.ts';
 import { doctorCommand } from './commands/doctor.ts';
+import { domainCommand } from './commands/domain.ts';
 import { drillCommand } from './commands/drill.ts';
 import { eventCommand } from './commands/event.ts';
 import { execCommand } from './commands/exec.ts';
@@ -45,12 +47,14 @@ for (const command of [
   backupCommand(),
   restoreCommand(),
   migrateCommand(),
+  domainCommand(),
   placeCommand(),
   drillCommand(),
   execCommand(),
   eventCommand(),
   schemaCommand(),
   kubeconfigCommand(),
+  dnsCommand(),
 ])
   program.addCommand(command);
 

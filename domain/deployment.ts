@@ -40,6 +40,9 @@ export const reapSchedule = 'rate(10 minutes)';
 /** When moves that nobody works on are looked after: a window closes at most so much late. */
 export const sweepSchedule = 'rate(5 minutes)';
 
+/** When custom domains that wait for their proof are looked at; each is put off longer and longer. */
+export const domainSchedule = 'rate(1 minute)';
+
 /** When a sample of archives is restored for trial: after the night's backups, before people come to work (UTC). */
 export const drillSchedule = 'cron(0 5 * * ? *)';
 
@@ -68,6 +71,8 @@ export interface Environment {
   readonly BUS_NAME: string;
   readonly STATE_MACHINE_ARN_PREFIX: string;
   readonly DEAD_LETTER_QUEUE_URL: string;
+  /** Who is asked for customers' domains, comma separated; empty: the resolver of the machine. */
+  readonly DNS_SERVERS: string;
   /** How servers of single tenants are made. */
   readonly SERVER_CLASS: string;
   readonly SERVER_STORAGE_GB: string;
@@ -158,6 +163,7 @@ const variables: Readonly<Record<Reach, readonly (keyof Environment)[]>> = {
   'machines:operate': ['STATE_MACHINE_ARN_PREFIX'],
   bus: ['BUS_NAME'],
   'dead-letters': ['DEAD_LETTER_QUEUE_URL'],
+  dns: ['DNS_SERVERS'],
 };
 
 /** The environment of one handler: the variables of everything in its reach. */

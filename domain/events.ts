@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { domainRefusals } from './domain-proof.ts';
 import { explainIssues } from './explain.ts';
 import { isolations, tiers } from './placement.ts';
 import { customDomain, newTenantId, planId, profile, tenantId } from './tenant.ts';
@@ -171,7 +172,7 @@ const failed = z.object({
   error: z.string(),
 });
 
-/** Results by detail type (source `tenantry`): every operation ends in exactly one. */
+/** Results by detail type (source `tenantry`): every operation ends in exactly one; those of domains belong to none. */
 export const results = {
   TenantProvisioned: succeeded.extend({
     plan: z.string(),
@@ -221,6 +222,16 @@ export const results = {
     supersededBy: z.string().optional(),
   }),
   TenantPlanChangeFailed: failed,
+  /** A custom domain leads to its tenant now. */
+  TenantDomainVerified: z.object({ tenantId: z.string(), domain: z.string() }),
+  /** It does not yet; told once for every new refusal. `record` is what its owner has to create. */
+  TenantDomainRefused: z.object({
+    tenantId: z.string(),
+    domain: z.string(),
+    refusal: z.enum(domainRefusals),
+    reason: z.string(),
+    record: z.object({ type: z.literal('TXT'), name: z.string(), value: z.string() }),
+  }),
   TenantDeprovisioned: succeeded,
   TenantDeprovisioningFailed: failed,
   FleetBackedUp: z.object({ operation: z.string(), tenants: z.int(), sealed: z.int(), failed: z.int() }),

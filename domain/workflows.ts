@@ -18,7 +18,8 @@ export type Reach =
   | 'machines:start'
   | 'machines:operate'
   | 'bus'
-  | 'dead-letters';
+  | 'dead-letters'
+  | 'dns';
 
 export interface Handler {
   /** Path of the handler file from the root of the project; it exports `handler`. */
@@ -294,7 +295,7 @@ export const nestedWorkflows = {
   'deprovision-tenant': ['back-up-tenant', 'release-placement'],
 } as const satisfies Partial<Record<WorkflowName, readonly WorkflowName[]>>;
 
-/** Handlers that no machine calls: those behind the queues, the operator API behind HTTP, the reaper, set-up at deployment. */
+/** Handlers that no machine calls: those behind the queues, the operator API behind HTTP, those that schedules call, set-up at deployment. */
 export const functions = {
   StartWorkflow: handler('intake/start-workflow', 30, ['registry', 'machines:start', 'dead-letters']),
   OperatorApi: handler('operator-api', 30, [
@@ -315,6 +316,7 @@ export const functions = {
     'database:replicate',
     'clusters',
   ]),
+  VerifyDomains: handler('domains/verify-domains', 300, ['registry', 'bus', 'clusters', 'dns']),
   SetUp: handler('set-up', 300, ['registry', 'database:migrate', 'archive:read']),
 } as const satisfies Record<string, Handler>;
 

@@ -28,7 +28,7 @@ const acknowledgements: readonly Acknowledgement[] = [
   {
     rule: 'Serverless-LambdaDLQ',
     reason:
-      "Step Functions invokes the steps synchronously and catches their failures; queue readers have the queue's own dead-letter queue. ReapLeases and SweepMoves alone are invoked asynchronously, by their schedules, and what one run could not do the next one does minutes later.",
+      "Step Functions invokes the steps synchronously and catches their failures; queue readers have the queue's own dead-letter queue. ReapLeases, SweepMoves and VerifyDomains alone are invoked asynchronously, by their schedules, and what one run could not do the next one does minutes later.",
     about: isFunction,
   },
   {

@@ -38,6 +38,7 @@ export const environmentOfPlaces = ({ platform, bus, deadLetters }: Places): Env
   BUS_NAME: bus.eventBusName,
   STATE_MACHINE_ARN_PREFIX: machinePrefix(bus),
   DEAD_LETTER_QUEUE_URL: deadLetters.queueUrl,
+  DNS_SERVERS: '',
   SERVER_CLASS: platform.serverClass,
   SERVER_STORAGE_GB: String(platform.serverStorage),
   SERVER_ENGINE_VERSION: platform.servers.engineVersion,
@@ -235,6 +236,8 @@ const grants: Readonly<Record<Reach, (target: Reacher, places: Places) => void>>
     deadLetters.grantSendMessages(target);
     deadLetters.grantConsumeMessages(target);
   },
+  // The resolver of the network answers every function; no permission is asked.
+  dns: () => undefined,
 };
 
 /** Secrets of places that tenants have for themselves: `tenantry/t/<tenant>/<place>/<role>`, to which AWS adds six characters. */

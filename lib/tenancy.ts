@@ -12,6 +12,7 @@ import type { Construct } from 'constructs';
 import {
   allFunctions,
   appSchemaPrefix,
+  domainSchedule,
   drillSchedule,
   expirySchedule,
   functionName,
@@ -75,6 +76,7 @@ export class Tenancy extends Stack {
     const runs = {
       ReapLeases: { schedule: reapSchedule, description: 'Ends operations whose end nobody told' },
       SweepMoves: { schedule: sweepSchedule, description: 'Looks after moves that nobody works on' },
+      VerifyDomains: { schedule: domainSchedule, description: 'Looks at custom domains that wait for their proof' },
     } as const;
     for (const [name, { schedule, description }] of Object.entries(runs))
       new Schedule(this, `${name}Schedule`, {

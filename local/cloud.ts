@@ -9,6 +9,8 @@ import { startClusters } from './clusters.ts';
 import { appImage } from './deploy/apps.ts';
 import { taskImage } from './deploy/tasks.ts';
 import { type AppPlaces, deploy } from './deploy.ts';
+import { zoneFile } from './dns/zone.ts';
+import { startDns } from './dns.ts';
 import { newAccessKeyId, newSecretAccessKey, openCredentialStore } from './gateway/credentials.ts';
 import { startGateway } from './gateway/gateway.ts';
 import { createIngress } from './ingress.ts';
@@ -135,7 +137,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
   const identity = identityOf(known, options.port);
   const credentials = openCredentialStore({ file: join(home, 'credentials.json'), accountId, ...identity });
   const appEntry = join(root, 'sample-app', 'main.ts');
-  const [postgres, bundles, clusters] = await Promise.all([
+  const [postgres, bundles, clusters, dns] = await Promise.all([
     keepPostgres({
       directory: join(home, 'postgres'),
       log: (line) => log('postgres', line),
@@ -154,6 +156,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
       images: new Map([[appImage, appEntry]]),
       log,
     }),
+    startDns(zoneFile(home)),
   ]);
   let endpoint = '';
   const services: Services = createServices({
@@ -193,6 +196,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     // A taken port must not leave a PostgreSQL that nobody stops.
     await services.quiesce();
     await clusters.close();
+    await dns.close();
     await postgres.stop();
     throw error;
   });
@@ -202,6 +206,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
     await services.quiesce();
     await gateway.close();
     await clusters.close();
+    await dns.close();
     await postgres.stop();
   };
   try {
@@ -217,6 +222,7 @@ export const startCloud = async (options: CloudOptions): Promise<Cloud> => {
       bundles,
       root,
       appSecrets: appSecrets(identity),
+      dnsServer: dns.address,
     });
     await services.wake();
     const resumed = services.resume();

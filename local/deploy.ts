@@ -223,6 +223,7 @@ export const deploy = async (target: Target): Promise<AppPlaces> => {
       BUS_NAME: busName,
       STATE_MACHINE_ARN_PREFIX: machinePrefix(target),
       DEAD_LETTER_QUEUE_URL: queues.deadLetterUrl,
+      DNS_SERVERS: target.dnsServer,
       SERVER_CLASS: 'db.t4g.medium',
       SERVER_STORAGE_GB: '20',
       SERVER_ENGINE_VERSION: '15',

@@ -60,12 +60,14 @@ export const routeSpec = async (
   placement: OwnPlace,
 ): Promise<Pick<WorkloadSpec, 'tenant' | 'namespace' | 'route'>> => {
   const { id, name, plan, customDomain } = await registry.tenants.require(placement.tenantId);
-  const host = hostOf(tenantUrl(await registry.routes.pattern(), id));
+  const [pattern, domain] = await Promise.all([registry.routes.pattern(), registry.domains.of(id)]);
+  const host = hostOf(tenantUrl(pattern, id));
   return {
     tenant: { id, name: name ?? undefined, tier: placement.tier, region: placement.cluster.region, plan },
     namespace: placement.namespace,
     route: {
-      hosts: customDomain === null ? [host] : [host, customDomain],
+      hosts: domain?.provedAt ? [host, domain.domain] : [host],
+      customDomain: customDomain ?? undefined,
       ingressClass: ownApps.ingressClass,
       certificateArn: ownApps.certificateArn,
     },

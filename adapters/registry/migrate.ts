@@ -12,6 +12,7 @@ import { migration011 } from './migrations/011-answers.ts';
 import { migration012 } from './migrations/012-plan-changes.ts';
 import { migration013 } from './migrations/013-tier-moves.ts';
 import { migration014 } from './migrations/014-objects.ts';
+import { migration015 } from './migrations/015-domains.ts';
 
 export interface Migration {
   readonly name: string;
@@ -33,6 +34,7 @@ export const migrations: readonly Migration[] = [
   migration012,
   migration013,
   migration014,
+  migration015,
 ];
 
 /**

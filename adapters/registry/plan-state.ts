@@ -4,9 +4,9 @@ import type { RegistryParts } from './registry.ts';
 
 type Told = Pick<PlanState, 'plan' | 'users' | 'compliance' | 'customDomain'>;
 
-/** Writes what a tenant has bought and told; the route of its domain goes with it. Throws TenantExists for a foreign domain. */
+/** Writes what a tenant has bought and told; the route of its domain goes, that of a new one waits for its proof. Throws TenantExists for a foreign domain. */
 export const writePlan = async (
-  { tenants, routes }: RegistryParts,
+  { tenants, routes, domains }: RegistryParts,
   tenantId: string,
   { plan, users, compliance, customDomain }: Told,
 ): Promise<void> => {
@@ -14,8 +14,7 @@ export const writePlan = async (
   await tenants.changePlan(tenantId, { plan, users, compliance, customDomain });
   if (before.customDomain === customDomain) return;
   if (before.customDomain) await routes.drop(tenantId, before.customDomain);
-  const state = before.status === 'active' ? 'on' : 'off';
-  if (customDomain) await routes.set({ host: customDomain, tenantId, kind: 'custom', state });
+  if (customDomain) await domains.bring(tenantId, customDomain);
 };
 
 /** What becomes of a change of plan that failed, inside the transaction that ends the operation: the old plan is there again. */

@@ -4,6 +4,7 @@ import { type BackupObjects, openBackupObjects } from './backup-objects.ts';
 import { type Backups, openBackups } from './backups.ts';
 import { type Cells, openCells } from './cells.ts';
 import { type Clusters, openClusters } from './clusters.ts';
+import { type Domains, openDomains } from './domains.ts';
 import { type Drills, openDrills } from './drills.ts';
 import { type Events, openEvents } from './events.ts';
 import { type Journal, openJournal } from './journal.ts';
@@ -39,6 +40,7 @@ export interface RegistryParts {
   readonly moves: Moves;
   readonly planChanges: PlanChanges;
   readonly routes: Routes;
+  readonly domains: Domains;
   readonly audit: Audit;
   readonly events: Events;
 }
@@ -71,6 +73,7 @@ const parts = (sql: Sql): RegistryParts => ({
   moves: openMoves(sql),
   planChanges: openPlanChanges(sql),
   routes: openRoutes(sql),
+  domains: openDomains(sql),
   audit: openAudit(sql),
   events: openEvents(sql),
 });

@@ -11,7 +11,7 @@ export interface Route {
 export interface Routes {
   /** Adds or changes the route of a host. A host of another tenant is left alone and answers false. */
   set(route: Route): Promise<boolean>;
-  /** Turns all hosts of a tenant on or off. */
+  /** Turns all hosts of a tenant off, or on: a custom domain only when it is proved. */
   turn(tenantId: string, state: Route['state']): Promise<void>;
   of(tenantId: string): Promise<Route[]>;
   remove(tenantId: string): Promise<void>;
@@ -33,7 +33,11 @@ export const openRoutes = (sql: Sql): Routes => ({
       )
     ).length > 0,
   turn: async (tenantId, state) => {
-    await sql.query('UPDATE routes SET state = $2, updated_at = now() WHERE tenant_id = $1', [tenantId, state]);
+    await sql.query(
+      `UPDATE routes SET state = $2, updated_at = now() WHERE tenant_id = $1 AND ($2 = 'off' OR kind = 'subdomain' OR EXISTS (
+         SELECT FROM domains d WHERE d.tenant_id = $1 AND d.domain = host AND d.proved_at IS NOT NULL))`,
+      [tenantId, state],
+    );
   },
   of: (tenantId) =>
     sql.query<Route>(

@@ -5,6 +5,7 @@ import { connectedCloud, localUrl } from '../connection.ts';
 import { globals, run, wholeNumber } from '../options.ts';
 import { instant, print, printRecord } from '../print.ts';
 import { parseDuration } from '../times.ts';
+import { type DomainRecord, domainText } from './domain.ts';
 import { addPlacementOptions } from './place.ts';
 
 interface TenantRow {
@@ -27,6 +28,7 @@ interface TenantRecord extends TenantRow {
   readonly reservedUntil: string | null;
   readonly changedBy: string | null;
   readonly url: string;
+  readonly domain: DomainRecord | null;
   readonly placement: {
     readonly cell: string;
     readonly region: string;
@@ -79,7 +81,7 @@ const describe = (tenant: TenantRecord): Record<string, string | number | null> 
     status: reservedUntil ? `${status}, its name is free again at ${instant(reservedUntil)}` : status,
     plan: `${tenant.plan}, ${tenant.tier} tier, ${tenant.isolation}`,
     url: status === 'active' ? tenant.url : null,
-    'custom domain': tenant.customDomain,
+    'custom domain': tenant.domain ? domainText(tenant.domain) : tenant.customDomain,
     users: tenant.users,
     compliance: tenant.compliance.join(', '),
     residency: tenant.residency,
@@ -144,7 +146,10 @@ export const tenantCommand = (): Command => {
     .option('--residency <region>', 'region that its data must not leave')
     .action(async (tenantId: string, options: Record<string, unknown>, command: Command) => {
       const operation = await run(command, { method: 'POST', path: '/tenants', body: { tenantId, ...options } });
-      if (operation?.status === 'succeeded') console.error(`${tenantId} is at ${(await read(tenantId)).url}`);
+      if (operation?.status !== 'succeeded') return;
+      const { url, domain } = await read(tenantId);
+      console.error(`${tenantId} is at ${url}`);
+      if (domain) console.error(domainText(domain));
     });
 
   addPlacementOptions(tenant.command('change-plan <tenant>'))
@@ -169,6 +174,7 @@ export const tenantCommand = (): Command => {
           ? `nothing changed: ${supersededBy} took its place`
           : `${id} has plan ${tenant.plan}, ${tenant.tier} tier, ${tenant.isolation}`,
       );
+      if (options.customDomain && tenant.domain) console.error(domainText(tenant.domain));
     });
 
   tenant

@@ -11,7 +11,7 @@ export const chartValues = (
   { tenant, route, database, image, resources }: WorkloadSpec,
   { retentionDays }: { readonly retentionDays: number },
 ) => {
-  const [domain, customDomain] = route.hosts;
+  const [domain] = route.hosts;
   const each = { cpu: resources.cpu, memory: resources.memory };
   // A registry may have a port: only what stands behind the last slash can hold the tag.
   const [, repository = image, tag = 'latest'] = /^(.+?)(?::([^:/]+))?$/.exec(image) ?? [];
@@ -38,7 +38,7 @@ export const chartValues = (
     },
     backup: { retention_days: retentionDays },
     // Tenantry switches the route itself, at the commit point of a move.
-    ingress: { enabled: false, ssl_cert: route.certificateArn ?? '', custom_domain: customDomain ?? '' },
+    ingress: { enabled: false, ssl_cert: route.certificateArn ?? '', custom_domain: route.customDomain ?? '' },
     resources: { requests: each, limits: each },
   };
 };

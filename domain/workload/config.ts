@@ -8,6 +8,7 @@ export const secretName = 'db';
 /** What the app is told: its tenant, its hosts and its database. The password alone is secret. */
 export const configObjects = (spec: WorkloadSpec): KubeObject[] => {
   const { tenant, route, database, environment, secrets = {} } = spec;
+  const { customDomain } = route;
   return [
     namespaced(spec, 'v1', 'Secret', secretName, {
       type: 'Opaque',
@@ -23,7 +24,7 @@ export const configObjects = (spec: WorkloadSpec): KubeObject[] => {
       data: {
         ...environment,
         TENANTRY_TENANT_ID: tenant.id,
-        TENANTRY_HOSTS: route.hosts.join(','),
+        TENANTRY_HOSTS: [...new Set([...route.hosts, ...(customDomain ? [customDomain] : [])])].join(','),
         DATABASE_HOST: database.host,
         DATABASE_PORT: String(database.port),
         DATABASE_NAME: database.name,

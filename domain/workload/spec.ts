@@ -35,7 +35,10 @@ export interface WorkloadSpec {
   /** Seconds without progress after which a rollout has failed; 300 unless told. */
   readonly progressSeconds?: number | undefined;
   readonly route: {
+    /** What leads to the app. */
     readonly hosts: readonly string[];
+    /** A domain that the app answers for; among `hosts` once it is proved, so that its proof restarts nothing. */
+    readonly customDomain?: string | undefined;
     /** Name of the IngressClass. */
     readonly ingressClass: string;
     readonly certificateArn?: string | undefined;

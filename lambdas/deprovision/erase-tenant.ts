@@ -12,9 +12,10 @@ const contract = {
 /** Commit point of an offboarding: what people told about themselves leaves the registry, the slug stays reserved. */
 export const handler = step('EraseTenant', contract, async ({ operation, tenantId }, world) => {
   const reservedUntil = new Date(world.now().getTime() + reservedDays * 86_400_000);
-  const erase = async ({ leases, tenants, placements, routes, operations }: RegistryParts): Promise<void> => {
+  const erase = async ({ leases, tenants, placements, routes, domains, operations }: RegistryParts): Promise<void> => {
     await leases.hold({ tenantId, holder: operation, seconds: 60 });
     await routes.remove(tenantId);
+    await domains.remove(tenantId);
     await placements.release(tenantId);
     await operations.succeed(operation, { tenantId, reservedUntil });
     await tenants.erase(tenantId, reservedUntil);

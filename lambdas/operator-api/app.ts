@@ -8,6 +8,7 @@ import { workflows } from '../../domain/workflows.ts';
 import { backupRoutes } from './backups.ts';
 import { cloneRoutes } from './clones.ts';
 import { deadLetterRoutes } from './dead-letters.ts';
+import { domainRoutes } from './domains.ts';
 import { drillRoutes } from './drills.ts';
 import { eventRoutes } from './events.ts';
 import { moveRoutes } from './moves.ts';
@@ -52,6 +53,7 @@ export const operatorApi = (world: () => World): Hono<ApiEnv> => {
   });
   app.route('/tenants', tenantRoutes);
   app.route('/tenants/:id', planRoutes);
+  app.route('/tenants/:id', domainRoutes);
   app.route('/operations', operationRoutes);
   app.route('/restores', restoreRoutes);
   app.route('/clones', cloneRoutes);

@@ -15,6 +15,7 @@ export type ProblemCode =
   | 'restore-not-found'
   | 'backup-not-found'
   | 'move-not-found'
+  | 'domain-not-found'
   | 'dead-letter-not-found'
   | 'tenant-exists'
   | 'tenant-not-ready'
@@ -36,6 +37,7 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   'restore-not-found': 'No such restore',
   'backup-not-found': 'No such backup',
   'move-not-found': 'No such move',
+  'domain-not-found': 'The tenant has no custom domain',
   'dead-letter-not-found': 'No such dead letter',
   'tenant-exists': 'The tenant id is taken',
   'tenant-not-ready': 'The tenant is not in a state for this',

@@ -5,6 +5,7 @@ import { tenantUrl } from '../../domain/names.ts';
 import { defaultPlan } from '../../domain/plans.ts';
 import { tenantStatuses } from '../../domain/tenant.ts';
 import { refuseForbidden } from '../../domain/tier.ts';
+import { domainView } from './domains.ts';
 import { Problem } from './problem.ts';
 import { type ApiEnv, accepted, audited, bodyOf, limit, page, queryOf } from './request.ts';
 import { prepareRequest } from './submit.ts';
@@ -46,9 +47,10 @@ export const tenantRoutes = new Hono<ApiEnv>()
     const { registry } = context.get('world');
     const id = context.req.param('id');
     const tenant = await registry.tenants.require(id);
-    const [placement, routes, lease, backup, pattern] = await Promise.all([
+    const [placement, routes, domain, lease, backup, pattern] = await Promise.all([
       registry.placements.get(id),
       registry.routes.of(id),
+      registry.domains.of(id),
       registry.leases.get(id),
       registry.backups.newestSealed(id),
       registry.routes.pattern(),
@@ -68,6 +70,7 @@ export const tenantRoutes = new Hono<ApiEnv>()
         placedAt: placement.placedAt,
       },
       routes,
+      domain: domain ? domainView(domain) : null,
       busyWith: lease?.holder ?? null,
       lastBackup: backup ?? null,
     });

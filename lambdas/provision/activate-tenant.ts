@@ -26,13 +26,12 @@ const describe = async ({ placements, routes }: RegistryParts, { id, plan }: Ten
 /** Commit point of a signup: routes, status, operation and lease change in one transaction. A repeat answers the same. */
 export const handler = step('ActivateTenant', contract, async ({ operation, tenantId }, world) => {
   const activate = async (registry: RegistryParts) => {
-    const { leases, routes, tenants, operations } = registry;
+    const { leases, routes, domains, tenants, operations } = registry;
     await leases.hold({ tenantId, holder: operation, seconds: 60 });
     const tenant = await tenants.move(tenantId, { from: ['provisioning'], to: 'active', operation });
     const answer = await describe(registry, tenant);
-    const route = { tenantId, state: 'on' } as const;
-    await routes.set({ ...route, host: hostOf(answer.url), kind: 'subdomain' });
-    if (tenant.customDomain) await routes.set({ ...route, host: tenant.customDomain, kind: 'custom' });
+    await routes.set({ tenantId, host: hostOf(answer.url), kind: 'subdomain', state: 'on' });
+    if (tenant.customDomain) await domains.bring(tenantId, tenant.customDomain);
     await operations.succeed(operation, answer);
     await leases.release({ tenantId, holder: operation });
     return answer;

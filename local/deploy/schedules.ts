@@ -1,10 +1,17 @@
 import { CreateScheduleCommand, type SchedulerClient, UpdateScheduleCommand } from '@aws-sdk/client-scheduler';
-import { drillSchedule, expirySchedule, functionName, reapSchedule, sweepSchedule } from '../../domain/deployment.ts';
+import {
+  domainSchedule,
+  drillSchedule,
+  expirySchedule,
+  functionName,
+  reapSchedule,
+  sweepSchedule,
+} from '../../domain/deployment.ts';
 import { plans } from '../../domain/plans.ts';
 import { type FunctionName, machineName, type WorkflowName } from '../../domain/workflows.ts';
 import { isNamed, type Target } from './target.ts';
 
-/** One schedule per plan for the fleet's backup, those of drills and of retention, and those of the reaper and the sweeper. */
+/** One schedule per plan for the fleet's backup, those of drills and of retention, and those of functions that look after what nobody works on. */
 export const createSchedules = async (scheduler: SchedulerClient, target: Target): Promise<void> => {
   const roleArn = `arn:aws:iam::${target.accountId}:role/tenantry-scheduler`;
   const machine = (workflow: WorkflowName): string =>
@@ -30,6 +37,7 @@ export const createSchedules = async (scheduler: SchedulerClient, target: Target
     },
     { name: 'tenantry-reap-leases', expression: reapSchedule, target: call('ReapLeases') },
     { name: 'tenantry-sweep-moves', expression: sweepSchedule, target: call('SweepMoves') },
+    { name: 'tenantry-verify-domains', expression: domainSchedule, target: call('VerifyDomains') },
   ];
   for (const { name, expression, target: called } of schedules) {
     const schedule = {

@@ -10,6 +10,8 @@ export interface Target {
     readonly username: string;
     readonly password: string;
   };
+  /** DNS that is asked for customers' domains. */
+  readonly dnsServer: string;
   /** Registers a bundled handler; the one call for which AWS wants a zip file and the laptop a path. */
   readonly defineFunction: (definition: {
     readonly name: string;

@@ -1,6 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { request } from 'node:http';
+import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { functionName } from '../../domain/deployment.ts';
+import { writeZone, zoneFile } from '../../local/dns/zone.ts';
 import { startTestCloud, type TestCloud, until } from '../cloud.ts';
 
 let laptop: TestCloud;
@@ -36,7 +39,7 @@ describe('a signup', () => {
     expect((await get(`nobody.localhost:${laptop.cloud.port}`, '/')).status).toBe(404);
   });
 
-  test('a tenant with a domain of its own answers there too', async () => {
+  test('a tenant with a domain of its own answers there only when its owner has proved it', async () => {
     await laptop.publish('TenantSignedUp', {
       tenantId: 'globex',
       plan: 'pro',
@@ -44,7 +47,18 @@ describe('a signup', () => {
       customDomain: 'chat.globex.example',
     });
     await active('globex');
-    expect((await get('chat.globex.example', '/')).status).toBe(200);
+    expect((await get('chat.globex.example', '/')).status).toBe(503);
+    const { body } = await laptop.api<{ record: { name: string; value: string } }>('GET', '/tenants/globex/domain');
+    writeZone(zoneFile(laptop.home), {
+      [body.record.name]: { TXT: [body.record.value] },
+      'chat.globex.example': { A: ['93.184.216.34'] },
+    });
+    await laptop.api('POST', '/tenants/globex/domain/check');
+    const { endpoint, region, credentials } = laptop.cloud;
+    const lambda = new LambdaClient({ endpoint, region, credentials });
+    await lambda.send(new InvokeCommand({ FunctionName: functionName('VerifyDomains') }));
+    lambda.destroy();
+    await expect.poll(async () => (await get('chat.globex.example', '/')).status).toBe(200);
   });
 
   test('its result goes over the bus with tenant, operation and outcome', async () => {

@@ -70,6 +70,7 @@ export const anyWorkload: fc.Arbitrary<WorkloadSpec> = fc
     quota: { pods: any.replicas * 2 + any.spare, storage: any.storage, loadBalancers: any.loadBalancers },
     route: {
       hosts: [`${any.id}.example.com`, ...(any.custom === undefined ? [] : [any.custom])],
+      customDomain: any.custom,
       ingressClass: any.ingressClass,
       certificateArn: any.certificateArn,
     },

@@ -211,6 +211,16 @@ test('both hosts of a tenant lead to its app, over TLS where a certificate is kn
   expect(other.metadata.annotations).toBeUndefined();
 });
 
+test('the app is told a domain that is not proved yet, and nothing leads there', () => {
+  const route = { hosts: ['acme.example.com'], customDomain: 'chat.acme.com', ingressClass: 'alb' };
+  const told = (workload: ReturnType<typeof aWorkload>) =>
+    objectsOf(workload).find(({ kind, metadata }) => kind === 'ConfigMap' && metadata.name === 'app')!.data;
+  expect(told(aWorkload({ route }))).toMatchObject({ TENANTRY_HOSTS: 'acme.example.com,chat.acme.com' });
+  expect(JSON.stringify(routeObject(aWorkload({ route })))).not.toContain('chat.acme.com');
+  const proved = aWorkload({ route: { ...route, hosts: [...route.hosts, 'chat.acme.com'] } });
+  expect(told(proved)).toEqual(told(aWorkload({ route })));
+});
+
 test('people of a tenant may look, in their namespace alone, and never at its secrets', () => {
   const [role, binding] = objectsOf(aWorkload({ staffGroup: 'acme-staff' })).filter(({ kind }) => /^Role/.test(kind));
   const rules = role!.rules as { resources: string[]; verbs: string[] }[];

@@ -73,14 +73,14 @@ describe('a change of plan that moves nothing', () => {
     expect(await world.registry.leases.get(tenantId)).toMatchObject({ holder: null });
   });
 
-  test('brings a domain and its route, and takes both away again', async () => {
+  test('brings a domain whose route waits for its proof, and takes both away again', async () => {
     const domain = `chat.${tenantId}.example`;
     await open('a', { plan: 'pro', tier: 'shared', customDomain: domain });
     await turn('a');
     await apply('a');
     await end('a', 'completed');
     expect(await world.registry.routes.of(tenantId)).toContainEqual(
-      expect.objectContaining({ host: domain, kind: 'custom', state: 'on' }),
+      expect.objectContaining({ host: domain, kind: 'custom', state: 'off' }),
     );
     await open('b', { plan: 'pro', customDomain: null });
     await turn('b');

@@ -53,7 +53,7 @@ describe('a signup', () => {
     expect(await world.registry.tenants.get(tenantId)).toMatchObject({ status: 'active', tier: 'shared' });
     expect(await world.registry.routes.of(tenantId)).toMatchObject([
       { host: `${tenantId}.localhost`, kind: 'subdomain', state: 'on' },
-      { host: `chat.${tenantId}.example`, kind: 'custom', state: 'on' },
+      { host: `chat.${tenantId}.example`, kind: 'custom', state: 'off' },
     ]);
     expect(await world.registry.operations.get(operation)).toMatchObject({ status: 'succeeded', outcome: active });
     expect(await world.registry.leases.get(tenantId)).toMatchObject({ holder: null });
