@@ -134,7 +134,7 @@ const acknowledgements: readonly Acknowledgement[] = [
       "The variables of a task are those of its step's function: names of places, a step and a time, never a secret. Logins are read from Secrets Manager by the step itself.",
     about: ({ node }) => node.path.includes('/Tasks/'),
   },
-  ...['reap-leases', 'sweep-moves'].map((name) => ({
+  ...['reap-leases', 'sweep-moves', 'verify-domains'].map((name) => ({
     rule: `AwsSolutions-IAM5[Resource::arn:<AWS::Partition>:lambda:<region>:<AWS::AccountId>:function:tenantry-${name}:*]`,
     reason:
       "Scheduler's target of CDK allows the versions and aliases of the one function that it calls; there are none.",
