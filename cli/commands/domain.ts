@@ -54,6 +54,11 @@ export const domainCommand = (): Command => {
     .action(async (tenant: string, _options: unknown, command: Command) => {
       const found = await call<DomainRecord>('GET', pathOf(tenant));
       printRecord(globals(command).output, found, describe(found));
+      const { type, name, value } = found.record;
+      if (found.state === 'waiting')
+        console.error(
+          `on the laptop: npx tenantry dns set ${name} ${type} ${value}   and an address for ${found.domain}`,
+        );
     });
 
   domain
@@ -63,6 +68,7 @@ export const domainCommand = (): Command => {
     .action(async (tenant: string, options: { reason?: string }, command: Command) => {
       const { output, wait } = globals(command);
       const before = await call<DomainRecord>('POST', `${pathOf(tenant)}/check`, options);
+      if (wait) console.error('domains are looked at every minute; this waits for it');
       const found = wait ? await seen(tenant, before) : before;
       printRecord(output, found, describe(found));
       if (wait && found.state !== 'verified')
