@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { failureOfTask } from '../../../adapters/registry/task-failure.ts';
 import { startTestRegistry, type TestRegistry } from './database.ts';
 
 let control: TestRegistry;
@@ -127,5 +128,33 @@ describe('the journal', () => {
     await control.registry.journal.start({ operation: 'stopped', step: 'StageRestore' });
     await control.registry.operations.fail('stopped', { ...why, stopped: true });
     expect(await control.registry.journal.list('stopped')).toMatchObject([{ step: 'StageRestore', status: 'lost' }]);
+  });
+});
+
+describe('a step that ran as a container task', () => {
+  const ofTask = (operation: string, description: object) =>
+    failureOfTask(control.registry, operation, {
+      step: 'DumpDatabaseAsTask',
+      error: 'States.TaskFailed',
+      cause: JSON.stringify(description),
+    });
+
+  test('is told by its journal entry where it wrote one, and in the words of ECS where it never started or was killed', async () => {
+    const { journal } = control.registry;
+    expect(
+      await ofTask('imageless', { StoppedReason: 'CannotPullContainerError: no "such" image', Containers: [{}] }),
+    ).toMatchObject({
+      step: 'DumpDatabase',
+      cause: expect.stringContaining('(CannotPullContainerError: no "such" image)'),
+    });
+    const killed = { StoppedReason: 'Essential container in task exited', Containers: [{ ExitCode: 137 }] };
+    const attempt = await journal.start({ operation: 'killed', step: 'DumpDatabase' });
+    expect((await ofTask('killed', killed)).cause).toContain('(Essential container in task exited, exit code 137)');
+    await journal.end(attempt, { status: 'failed', error: 'BackupIncomplete', detail: 'no room' });
+    expect(await ofTask('killed', killed)).toMatchObject({
+      step: 'DumpDatabase',
+      error: 'BackupIncomplete',
+      cause: expect.stringContaining('no room'),
+    });
   });
 });

@@ -35,7 +35,7 @@ export interface Faults {
   readonly prepare: (stage: Stage, cells: readonly Cell[]) => Promise<void>;
   readonly plays: Partial<Record<StepName, Play>>;
   /** Only the steps on places that tenants have for themselves, or all but these; all when left out. */
-  readonly ownPlaces?: 'only' | 'left out';
+  readonly ownPlaces?: 'only' | 'left out' | undefined;
   /** These cells and no others, where the proofs have all of them. */
   readonly some?: Partial<Record<StepName, readonly Fault[]>>;
   /** Of the cloud that the cells share. */
@@ -53,6 +53,16 @@ export const inTurns = async <Item>(items: readonly Item[], work: (item: Item) =
     for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
+};
+
+/** The cells of these machines that are not left out by name. */
+export const cellsIn = ({ machines, ownPlaces, some, without }: Faults): Cell[] => {
+  const exceptions = [without ?? []].flat();
+  return machines
+    .flatMap(cellsOf)
+    .filter(({ task }) => ownPlaces === undefined || ownPlaceSteps.includes(task) === (ownPlaces === 'only'))
+    .filter(({ task, fault }) => some === undefined || some[task]?.includes(fault))
+    .filter(({ task, fault }) => !exceptions.some((one) => one.task === task && one.fault === fault));
 };
 
 const goesWell = ({ because, commits, outlived }: Play, fault: Fault): boolean =>
@@ -74,14 +84,10 @@ const run = async (stage: Stage, cell: Cell, play: Play): Promise<void> => {
 };
 
 /** The cells of these machines as tests, one cloud for all of them; each has a tenant of its own, and one looks on. */
-export const describeFaults = ({ machines, prepare, plays, ownPlaces, some, cloud, without }: Faults): void => {
+export const describeFaults = (faults: Faults): void => {
+  const { machines, prepare, plays, cloud } = faults;
   vi.setConfig({ maxConcurrency: inFlight, testTimeout: 120_000, hookTimeout: 240_000 });
-  const exceptions = [without ?? []].flat();
-  const cells = machines
-    .flatMap(cellsOf)
-    .filter(({ task }) => ownPlaces === undefined || ownPlaceSteps.includes(task) === (ownPlaces === 'only'))
-    .filter(({ task, fault }) => some === undefined || some[task]?.includes(fault))
-    .filter(({ task, fault }) => !exceptions.some((one) => one.task === task && one.fault === fault));
+  const cells = cellsIn(faults);
   const began = performance.now();
   let stage: Stage;
   let bystander: Record<string, string>;

@@ -17,6 +17,8 @@ const compensations: ReadonlySet<StepName> = new Set([
   'AbandonRestore',
   'AbandonOffboarding',
   'AbandonMigration',
+  'AbandonClone',
+  'AbandonRecovery',
   'RevertPlanChange',
   'AbandonPlanChange',
 ]);

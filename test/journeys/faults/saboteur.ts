@@ -54,18 +54,20 @@ const subjectsOf = (payload: string): string[] => {
   const {
     operation,
     tenantId,
+    newTenantId,
     tenantIds = [],
     backups = [],
     sliceKey,
   } = JSON.parse(payload) as {
     operation?: string;
     tenantId?: string;
+    newTenantId?: string;
     tenantIds?: string[];
     backups?: { tenantId: string }[];
     sliceKey?: string;
   };
   if (sliceKey?.includes('/local-2-')) return [`${operation}-2`];
-  const tenants = [tenantId, ...tenantIds, ...backups.map((backup) => backup.tenantId)];
+  const tenants = [newTenantId, tenantId, ...tenantIds, ...backups.map((backup) => backup.tenantId)];
   const named = tenants.filter((name) => typeof name === 'string');
   return named.length === 0 && operation !== undefined ? [operation] : named;
 };

@@ -32,6 +32,10 @@ const resultType = ({ kind, status, input }: OperationRow): string | undefined =
       if (failed) return 'TenantRestoreFailed';
       if (input.action === 'discard') return undefined;
       return input.action === 'undo' ? 'TenantRestoreUndone' : 'TenantRestored';
+    case 'clone-tenant':
+      return failed ? 'TenantCloneFailed' : 'TenantCloned';
+    case 'recover-point-in-time':
+      return failed ? 'TenantRecoveryFailed' : 'TenantPointInTimeRecovered';
     case 'deprovision-tenant':
       return failed ? 'TenantDeprovisioningFailed' : 'TenantDeprovisioned';
     case 'migrate-tenant':
