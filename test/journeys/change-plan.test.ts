@@ -2,11 +2,10 @@ import { EKSClient } from '@aws-sdk/client-eks';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type ClusterConnections, openClusterConnections } from '../../adapters/cluster/connect.ts';
-import { registryRoutes } from '../../app-kit/registry.ts';
-import { secretsManagerLogins } from '../../app-kit/secrets.ts';
 import { loadChat } from '../../sample-app/load.ts';
 import { startTestCloud, type TestCloud } from '../cloud.ts';
-import { checkOperations, type Load, prepareWriters, startWriters } from '../load/writers.ts';
+import { hammer } from '../load/hammer.ts';
+import { checkOperations, type Load } from '../load/writers.ts';
 import { openSaboteur, type Saboteur } from './faults/saboteur.ts';
 
 let laptop: TestCloud;
@@ -42,21 +41,7 @@ const homeOf = async (tenantId: string): Promise<pg.Client> => {
   return laptop.admin(rows[0]!.database);
 };
 
-const hammer = async (tenantId: string): Promise<Load> => {
-  await prepareWriters(await homeOf(tenantId), tenantId, 4);
-  const logins = secretsManagerLogins(laptop.secrets);
-  const { host, port } = laptop.cloud.postgres;
-  const routes = registryRoutes({ host, port, database: 'control', secretId: 'tenantry/registry/router' }, logins);
-  const load = startWriters({ board: { read: async () => (await routes.byTenant(tenantId))! }, app: logins });
-  await load.more(50);
-  return {
-    ...load,
-    stop: async () => {
-      await load.stop();
-      await routes.close();
-    },
-  };
-};
+const hammerHome = async (tenantId: string): Promise<Load> => hammer(laptop, tenantId, await homeOf(tenantId));
 
 const change = async (input: object): Promise<Record<string, unknown>> => {
   const changed = await laptop.run('change-plan', input);
@@ -110,7 +95,7 @@ const standing = async (tenantId: string): Promise<Standing> =>
 
 describe('a tenant whose plan changes', () => {
   test('is moved while it is written to; the next change closes the window of the one before, and nothing is lost', async () => {
-    const load = await hammer('acme');
+    const load = await hammerHome('acme');
     expect(await change({ tenantId: 'acme', plan: 'starter', users: 300 })).toMatchObject({
       outcome: 'succeeded',
       plan: 'starter',

@@ -2,12 +2,11 @@ import { createHash } from 'node:crypto';
 import { DescribeTasksCommand, ECSClient, ListTasksCommand } from '@aws-sdk/client-ecs';
 import type pg from 'pg';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { registryRoutes } from '../../app-kit/registry.ts';
-import { secretsManagerLogins } from '../../app-kit/secrets.ts';
 import { tasksCluster } from '../../domain/deployment.ts';
 import { chatTables, loadChat } from '../../sample-app/load.ts';
 import { startTestCloud, type TestCloud } from '../cloud.ts';
-import { checkOperations, type Load, prepareWriters, startWriters } from '../load/writers.ts';
+import { hammer } from '../load/hammer.ts';
+import { checkOperations, type Load } from '../load/writers.ts';
 
 let laptop: TestCloud;
 let control: pg.Client;
@@ -47,21 +46,7 @@ const homeOf = async (tenantId: string): Promise<pg.Client> => {
   return opened;
 };
 
-const hammer = async (tenantId: string): Promise<Load> => {
-  await prepareWriters(await homeOf(tenantId), tenantId, 4);
-  const logins = secretsManagerLogins(laptop.secrets);
-  const { host, port } = laptop.cloud.postgres;
-  const routes = registryRoutes({ host, port, database: 'control', secretId: 'tenantry/registry/router' }, logins);
-  const load = startWriters({ board: { read: async () => (await routes.byTenant(tenantId))! }, app: logins });
-  await load.more(50);
-  return {
-    ...load,
-    stop: async () => {
-      await load.stop();
-      await routes.close();
-    },
-  };
-};
+const hammerHome = async (tenantId: string): Promise<Load> => hammer(laptop, tenantId, await homeOf(tenantId));
 
 const move = async (input: object): Promise<Record<string, unknown>> => {
   const moved = await laptop.run('migrate-tenant', input);
@@ -87,6 +72,12 @@ const expectWhole = async (tenantId: string, load: Load): Promise<void> => {
   );
   expect(Number(rows[0]!.last)).toBeGreaterThanOrEqual(Number(rows[0]!.highest));
   expect(await digest('globex')).toBe(neighbour);
+};
+
+const expectNotPooled = async (tenantId: string): Promise<void> => {
+  const pool = await laptop.admin('pool');
+  for (const table of [...chatTables, 'tenantry.tenants'])
+    expect((await pool.query(`SELECT FROM ${table} WHERE tenant_id = $1`, [tenantId])).rowCount, table).toBe(0);
 };
 
 /** Families of the container tasks that have run so far, with their exit codes, in order. */
@@ -123,7 +114,7 @@ afterAll(() => laptop.close());
 
 describe('a tenant that is moved while it is written to', () => {
   test('goes from the pool to a database of its own, and back with everything that was written since', async () => {
-    const load = await hammer('acme');
+    const load = await hammerHome('acme');
     const out = await move({ tenantId: 'acme', isolation: 'database' });
     expect(out).toMatchObject({ phase: 'switched', outcome: 'succeeded' });
     await load.more(100);
@@ -139,7 +130,7 @@ describe('a tenant that is moved while it is written to', () => {
   });
 
   test('stays at its new place when its window closes, and the pool has no row of it', async () => {
-    const load = await hammer('acme');
+    const load = await hammerHome('acme');
     expect(await move({ tenantId: 'acme', isolation: 'database', windowSeconds: 0 })).toMatchObject({
       phase: 'finished',
     });
@@ -147,14 +138,11 @@ describe('a tenant that is moved while it is written to', () => {
     await load.stop();
     await expectWhole('acme', load);
     expect(await leftovers()).toEqual([]);
-    const pool = await laptop.admin('pool');
-    for (const table of chatTables)
-      expect((await pool.query(`SELECT FROM ${table} WHERE tenant_id = 'acme'`)).rowCount, table).toBe(0);
-    expect((await pool.query("SELECT FROM tenantry.tenants WHERE tenant_id = 'acme'")).rowCount).toBe(0);
+    await expectNotPooled('acme');
   });
 
   test('goes from a database of its own into tables that neighbours share', async () => {
-    const load = await hammer('acme');
+    const load = await hammerHome('acme');
     await move({ tenantId: 'acme', isolation: 'pooled', windowSeconds: 0 });
     await load.more(50);
     await load.stop();
@@ -165,7 +153,7 @@ describe('a tenant that is moved while it is written to', () => {
   test('goes to a server of its own, and back with everything that was written since', {
     timeout: 120_000,
   }, async () => {
-    const load = await hammer('acme');
+    const load = await hammerHome('acme');
     expect(await move({ tenantId: 'acme', isolation: 'server' })).toMatchObject({ phase: 'switched' });
     await load.more(100);
     expect(await move({ tenantId: 'acme', action: 'back' })).toMatchObject({ phase: 'finished' });
@@ -177,7 +165,7 @@ describe('a tenant that is moved while it is written to', () => {
   });
 
   test('can be moved with its writes stopped, as announced', async () => {
-    const load = await hammer('acme');
+    const load = await hammerHome('acme');
     await move({ tenantId: 'acme', isolation: 'database', mode: 'freeze' });
     await load.more(50);
     await load.stop();
@@ -189,7 +177,7 @@ describe('a tenant that is moved while it is written to', () => {
 describe('a tenant whose rows take longer than a Lambda lives', () => {
   test('is moved by container tasks with the same stall and the same way back', async () => {
     const before = (await taskEnds()).length;
-    const load = await hammer('acme');
+    const load = await hammerHome('acme');
     const out = await move({ tenantId: 'acme', isolation: 'database', through: 'task' });
     expect(out).toMatchObject({ phase: 'switched', outcome: 'succeeded' });
     expect(out.stallMs).toBeGreaterThan(0);
@@ -211,7 +199,7 @@ describe('a tenant whose rows take longer than a Lambda lives', () => {
       CREATE TRIGGER lose_note BEFORE UPDATE ON moves FOR EACH ROW
       WHEN (old.verification IS NULL AND new.verification IS NOT NULL) EXECUTE FUNCTION lose_note()`);
     try {
-      const load = await hammer('acme');
+      const load = await hammerHome('acme');
       const out = await move({ tenantId: 'acme', isolation: 'database', windowSeconds: 0, through: 'task' });
       expect(out).toMatchObject({ phase: 'finished' });
       expect(await verificationOf(out.moveId)).toMatchObject({ equal: true });
@@ -232,7 +220,7 @@ describe('a tenant whose rows take longer than a Lambda lives', () => {
 
   test('is frozen for as long as a task needs where its move is announced', async () => {
     const before = (await taskEnds()).length;
-    const load = await hammer('acme');
+    const load = await hammerHome('acme');
     await move({ tenantId: 'acme', isolation: 'pooled', mode: 'freeze', through: 'task' });
     await load.more(50);
     await load.stop();
