@@ -95,7 +95,7 @@ export const steps = {
   RequestApproval: handler('restore/request-approval', 30, ['registry']),
   SwapRestore: handler('restore/swap-restore', 840, ['registry', 'database:restore']),
   FinishRestore: handler('restore/finish-restore', 60, ['registry', 'database:restore']),
-  UndoRestore: handler('restore/undo-restore', 300, ['registry', 'database:restore']),
+  UndoRestore: handler('restore/undo-restore', 840, ['registry', 'database:restore']),
   DiscardRestore: handler('restore/discard-restore', 60, ['registry', 'database:restore']),
   AbandonRestore: handler('restore/abandon-restore', 60, ['registry', 'database:restore']),
   PlanClone: handler('clone/plan-clone', 60, ['registry', 'archive:read', 'database:restore']),
@@ -264,10 +264,12 @@ export const tasks = {
   StageRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   CompareRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   SwapRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
+  UndoRestore: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   LoadClone: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   CutOver: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   VerifyCopy: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
   FinishMigration: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
+  AbandonMigration: { seconds: 21_600, cpu: 1_024, memory: 2_048 },
 } as const satisfies Partial<Record<StepName, TaskHandler>>;
 
 export type TaskStep = keyof typeof tasks;
@@ -280,9 +282,9 @@ export const taskWorkflows = {
   'back-up-tenant': ['DumpDatabase'],
   'back-up-fleet': ['DumpDatabase'],
   'drill-restores': ['DrillRestore'],
-  'restore-tenant': ['StageRestore', 'CompareRestore', 'SwapRestore'],
+  'restore-tenant': ['StageRestore', 'CompareRestore', 'SwapRestore', 'UndoRestore'],
   'clone-tenant': ['StageRestore', 'LoadClone'],
-  'migrate-tenant': ['CutOver', 'VerifyCopy', 'FinishMigration'],
+  'migrate-tenant': ['CutOver', 'VerifyCopy', 'FinishMigration', 'AbandonMigration'],
 } as const satisfies Partial<Record<WorkflowName, readonly TaskStep[]>>;
 
 /** Which machines a machine starts with `states:startExecution.sync:2`: holes `${<PascalName>MachineArn}` in its ASL. */

@@ -7,12 +7,14 @@ import type { TaskStep } from '../domain/workflows.ts';
 import { handler as dumpDatabase } from './backup/dump-database.ts';
 import { handler as loadClone } from './clone/load-clone.ts';
 import { handler as drillRestore } from './drill/drill-restore.ts';
+import { handler as abandonMigration } from './migrate/abandon-migration.ts';
 import { handler as cutOver } from './migrate/cut-over.ts';
 import { handler as finishMigration } from './migrate/finish-migration.ts';
 import { handler as verifyCopy } from './migrate/verify-copy.ts';
 import { handler as compareRestore } from './restore/compare-restore.ts';
 import { handler as stageRestore } from './restore/stage-restore.ts';
 import { handler as swapRestore } from './restore/swap-restore.ts';
+import { handler as undoRestore } from './restore/undo-restore.ts';
 import { type StepHandler, worldOfProcess } from './step.ts';
 
 const handlers: Readonly<Record<TaskStep, StepHandler<unknown>>> = {
@@ -21,10 +23,12 @@ const handlers: Readonly<Record<TaskStep, StepHandler<unknown>>> = {
   StageRestore: stageRestore,
   CompareRestore: compareRestore,
   SwapRestore: swapRestore,
+  UndoRestore: undoRestore,
   LoadClone: loadClone,
   CutOver: cutOver,
   VerifyCopy: verifyCopy,
   FinishMigration: finishMigration,
+  AbandonMigration: abandonMigration,
 };
 
 const isTaskStep = (name: string): name is TaskStep => Object.hasOwn(handlers, name);

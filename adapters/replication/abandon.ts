@@ -37,19 +37,32 @@ const decide = (source: pg.Client, move: Move): Promise<void> =>
     await writePhase(source, move, 'abandoned');
   });
 
+export interface AbandonRequest extends MoveRequest {
+  /** Leaves the rows on the target to another call: what a tenant of any size waits for is done in a moment. */
+  readonly leavesRows?: boolean | undefined;
+}
+
+export interface Abandoned {
+  /** Rows that this call deleted on the target. */
+  readonly deleted: number;
+  /** Whether a call without `leavesRows` is still to come. */
+  readonly rowsLeft: boolean;
+}
+
 /** Rows are deleted only where this move put them: under another move they may be its way back. */
 const clearTarget = async (
   { source, target }: { readonly source: pg.Client; readonly target: pg.Client },
-  { move, signal }: MoveRequest,
-): Promise<number> => {
+  { move, signal, leavesRows = false }: AbandonRequest,
+): Promise<Abandoned> => {
   const { phase } = await readRecord(target, move);
   const ours: readonly (MovePhase | 'new')[] = ['copying'];
   await dropChannel({ publisher: source, subscriber: target }, move, 'out');
   await dropChannel({ publisher: target, subscriber: source }, move, 'back');
   if (!ours.includes(phase)) {
     await writePhase(target, move, 'abandoned');
-    return 0;
+    return { deleted: 0, rowsLeft: false };
   }
+  if (leavesRows) return { deleted: 0, rowsLeft: true };
   await target.query('DELETE FROM tenantry.barriers WHERE tenant_id = $1', [move.tenantId]);
   const deleted = await releaseTenant(target, {
     tenantId: move.tenantId,
@@ -57,16 +70,16 @@ const clearTarget = async (
     ...(signal ? { signal } : {}),
   });
   await writePhase(target, move, 'abandoned');
-  return deleted;
+  return { deleted, rowsLeft: false };
 };
 
 /**
  * Gives a move up, from any state before its commit point: the tenant is open on the source, the target has none of its rows,
- * and no slot, publication or subscription is left. Answers how many rows this call deleted on the target. Safe to repeat.
+ * and no slot, publication or subscription is left. Safe to repeat.
  * MoveRefused after the commit point: finish it, or move back. When the target cannot be reached the source is freed all the
  * same, its slot included, which would otherwise fill the disk, and DatabaseUnavailable asks for a repeat.
  */
-export const abandonMove = async (request: MoveRequest): Promise<{ readonly deleted: number }> => {
+export const abandonMove = async (request: AbandonRequest): Promise<Abandoned> => {
   const { move } = request;
   const opened: pg.Client[] = [];
   try {
@@ -82,7 +95,7 @@ export const abandonMove = async (request: MoveRequest): Promise<{ readonly dele
       throw error;
     }
     opened.push(target);
-    return { deleted: await clearTarget({ source, target }, request) };
+    return await clearTarget({ source, target }, request);
   } catch (error) {
     throw namedFailure(error, move);
   } finally {

@@ -60,6 +60,19 @@ const openKept = async (
   });
 };
 
+/** Bytes of the replaced rows, of those that replaced them and of their keys, as the undo schema holds them. */
+export const undoBytes = async (
+  client: ClientBase,
+  { undoSchema }: Pick<RestoreWork, 'undoSchema'>,
+): Promise<number> => {
+  const { rows } = await client.query<{ bytes: string }>(
+    `SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) AS bytes FROM pg_class c
+     JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1 AND c.relkind = 'r'`,
+    [undoSchema],
+  );
+  return Number(rows[0]?.bytes ?? 0);
+};
+
 const sideOf = ({ kept }: KeptTable, side: 'before' | 'after'): string =>
   `(SELECT * FROM ${kept} WHERE ${ident(sideColumn)} = '${side}')`;
 

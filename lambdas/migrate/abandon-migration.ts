@@ -7,7 +7,13 @@ import { step } from '../step.ts';
 import { leaseSeconds, sideOf } from './move-step.ts';
 
 const contract = {
-  input: z.object({ operation: z.string(), tenantId: z.string(), moveId: z.string().optional() }),
+  input: z.object({
+    operation: z.string(),
+    tenantId: z.string(),
+    moveId: z.string().optional(),
+    /** Leaves the copied rows to a container task, where they take longer than a Lambda lives. */
+    leavesRows: z.boolean().default(false),
+  }),
   output: z.object({
     /** True when the commit point was passed: the move stands, and can only be finished or taken back. */
     switched: z.boolean(),
@@ -15,6 +21,8 @@ const contract = {
     flipped: z.boolean(),
     /** True when the tenant is at its old place again: only the end of the way back is left to do. */
     returned: z.boolean().default(false),
+    /** True when the copied rows are still to be deleted, by this step without leavesRows. */
+    rowsLeft: z.boolean().default(false),
     moveId: z.string().nullable(),
     /** Outcome of an operation that had ended well when its answer was lost: it is announced, nothing is undone. */
     stands: z.record(z.string(), z.unknown()).optional(),
@@ -23,21 +31,35 @@ const contract = {
   }),
 };
 
-/** Undoes the copy in both databases; true when the commit point was passed meanwhile, behind which nothing is undone. */
-const undoCopy = async (world: World, move: MoveRecord, fence: number, signal: AbortSignal): Promise<boolean> => {
+interface Undoing {
+  readonly move: MoveRecord;
+  readonly fence: number;
+  readonly leavesRows: boolean;
+  readonly signal: AbortSignal;
+}
+
+interface Undone {
+  /** The commit point was passed meanwhile, behind which nothing is undone. */
+  readonly switched: boolean;
+  readonly rowsLeft: boolean;
+}
+
+/** Undoes the copy in both databases. */
+const undoCopy = async (world: World, { move, fence, leavesRows, signal }: Undoing): Promise<Undone> => {
   const { placements } = world.registry;
   const source = await placements.require(move.tenantId, move.sourcePlacement);
   const target = await placements.require(move.tenantId, move.targetPlacement ?? '');
   try {
-    await abandonMove({
+    const { rowsLeft } = await abandonMove({
       source: await sideOf(world, source),
       target: await sideOf(world, target),
       move: { id: move.id, tenantId: move.tenantId, fence },
+      leavesRows,
       signal,
     });
-    return false;
+    return { switched: false, rowsLeft };
   } catch (error) {
-    if (error instanceof StepFailure && error.name === 'MoveRefused') return true;
+    if (error instanceof StepFailure && error.name === 'MoveRefused') return { switched: true, rowsLeft: false };
     throw error;
   }
 };
@@ -47,7 +69,7 @@ const undoCopy = async (world: World, move: MoveRecord, fence: number, signal: A
  * is gone. Behind it nothing is undone. A repeat changes nothing.
  */
 export const handler = step('AbandonMigration', contract, async (input, world, signal) => {
-  const { operation, tenantId, moveId } = input;
+  const { operation, tenantId, moveId, leavesRows } = input;
   const { leases, moves, operations } = world.registry;
   const known = await operations.get(operation);
   if (known?.status === 'succeeded') {
@@ -64,6 +86,9 @@ export const handler = step('AbandonMigration', contract, async (input, world, s
   const { fence } = await leases.hold({ tenantId, holder: operation, seconds: leaseSeconds });
   // A move that is only planned has touched no database yet: its place may not even be there. One whose rows stay never does.
   const untouched = move.phase === 'planned' || move.mode === 'switch';
-  const switched = untouched ? false : await undoCopy(world, move, fence, signal);
-  return { switched, flipped: false, moveId: move.id, targetPlacementId: switched ? null : move.targetPlacement };
+  const { switched, rowsLeft } = untouched
+    ? { switched: false, rowsLeft: false }
+    : await undoCopy(world, { move, fence, leavesRows, signal });
+  const targetPlacementId = switched ? null : move.targetPlacement;
+  return { switched, flipped: false, moveId: move.id, targetPlacementId, rowsLeft };
 });

@@ -154,7 +154,8 @@ describe('the archive of a tenant that is too large for a Lambda', () => {
     expect(await namesOf('acme')).toEqual(damaged);
   });
 
-  test('is laid beside the tenant by one operation and swapped in by another', async () => {
+  test('is laid beside the tenant by one operation, swapped in by another, and taken back by a task as well', async () => {
+    const damaged = await namesOf('acme');
     const copied = await laptop.run('restore-tenant', { tenantId: 'acme', into: 'copy', through: 'task' });
     expect(copied, copied.cause).toMatchObject({ status: 'SUCCEEDED' });
     const { restoreId } = JSON.parse(copied.output!) as { restoreId: string };
@@ -168,7 +169,16 @@ describe('the archive of a tenant that is too large for a Lambda', () => {
     });
     expect(swapped, swapped.cause).toMatchObject({ status: 'SUCCEEDED' });
     expect(await namesOf('acme')).toEqual(whole);
-    expect(await ran()).toEqual(['compare-restore 0', 'swap-restore 0']);
+    const undone = await laptop.run('restore-tenant', {
+      tenantId: 'acme',
+      restoreId,
+      action: 'undo',
+      through: 'task',
+    });
+    expect(undone, undone.cause).toMatchObject({ status: 'SUCCEEDED' });
+    expect(JSON.parse(undone.output!)).toMatchObject({ outcome: 'undone', rows: { updated: whole.length } });
+    expect(await namesOf('acme')).toEqual(damaged);
+    expect(await ran()).toEqual(['compare-restore 0', 'swap-restore 0', 'undo-restore 0']);
   });
 
   test('is loaded anew where the task that loads it was lost, by two tasks that do not mix their rows', async () => {

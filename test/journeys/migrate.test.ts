@@ -7,7 +7,9 @@ import { chatTables, loadChat } from '../../sample-app/load.ts';
 import { startTestCloud, type TestCloud } from '../cloud.ts';
 import { hammer } from '../load/hammer.ts';
 import { checkOperations, type Load } from '../load/writers.ts';
+import { openHeldSteps } from './held-steps.ts';
 
+const steps = openHeldSteps();
 let laptop: TestCloud;
 let control: pg.Client;
 let neighbour: string;
@@ -101,7 +103,7 @@ const verificationOf = async (moveId: unknown): Promise<unknown> =>
     .verification;
 
 beforeAll(async () => {
-  laptop = await startTestCloud();
+  laptop = await startTestCloud({ interpose: steps.interpose });
   control = await laptop.admin('control');
   const pool = await laptop.admin('pool');
   for (const [seed, tenantId] of ['acme', 'globex'].entries()) {
@@ -216,6 +218,24 @@ describe('a tenant whose rows take longer than a Lambda lives', () => {
       'verify-copy 0',
       'finish-migration 0',
     ]);
+  });
+
+  test('whose move is given up writes on at once, and a task deletes what was copied', async () => {
+    const before = (await taskEnds()).length;
+    const load = await hammerHome('acme');
+    steps.refuse('PrepareWayBack', 'given-up', 'nobody may prepare it');
+    const input = { tenantId: 'acme', isolation: 'pooled', through: 'task' };
+    const given = await laptop.ended(await laptop.start('migrate-tenant', input, 'given-up'));
+    expect([given.status, given.cause]).toEqual(['FAILED', expect.stringContaining('nobody may prepare it')]);
+    await load.more(50);
+    await load.stop();
+    await expectWhole('acme', load);
+    expect(await leftovers()).toEqual([]);
+    await expectNotPooled('acme');
+    expect((await control.query("SELECT isolation FROM placements WHERE tenant_id = 'acme'")).rows).toEqual([
+      { isolation: 'database' },
+    ]);
+    expect((await taskEnds()).slice(before)).toEqual(['abandon-migration 0']);
   });
 
   test('is frozen for as long as a task needs where its move is announced', async () => {

@@ -54,6 +54,20 @@ describe('a move is given up', () => {
     await pools.expectClean();
   });
 
+  test('with its rows left to another call: it writes on and keeps no log, and they go then', async () => {
+    await makeReady(pools.ends, pools.move);
+    const copied = await fingerprint(pools.ends.target, 'acme');
+    for (const _ of ['once', 'again'])
+      expect(await abandonMove({ ...pools.request(), leavesRows: true })).toEqual({ deleted: 0, rowsLeft: true });
+    expect(await stateOf(pools.ends.source, 'acme')).toBe('open');
+    expect(await fingerprint(pools.ends.target, 'acme')).toEqual(copied);
+    await pools.expectClean();
+    const { deleted, rowsLeft } = await abandonMove(pools.request());
+    expect([deleted > 0, rowsLeft]).toEqual([true, false]);
+    expect(await fingerprint(pools.ends.target, 'acme')).toEqual({});
+    expect(await abandonMove({ ...pools.request(), leavesRows: true })).toEqual({ deleted: 0, rowsLeft: false });
+  });
+
   test('while its first copies wait for an open write of the same server: it waits for neither', async () => {
     const writer = await pools.ends.source.login('provision');
     await openCopy(pools.request());

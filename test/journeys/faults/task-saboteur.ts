@@ -59,10 +59,13 @@ const spoiled: Readonly<Record<TaskStep, Readonly<Record<string, unknown>>>> = {
   StageRestore: { restoreId: 'nowhere' },
   CompareRestore: { restoreId: 'nowhere' },
   SwapRestore: { restoreId: 'nowhere' },
+  UndoRestore: { restoreId: 'nowhere' },
   LoadClone: { restoreId: 'nowhere' },
   CutOver: { moveId: 'nowhere' },
   VerifyCopy: { moveId: 'nowhere' },
   FinishMigration: { moveId: 'nowhere' },
+  // It takes a move that is not there for one that has touched nothing.
+  AbandonMigration: { moveId: { nowhere: true } },
 };
 
 const spoil = (request: RunTaskRequest, step: TaskStep): RunTaskRequest =>

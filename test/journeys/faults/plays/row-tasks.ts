@@ -40,9 +40,38 @@ const movedTo =
     expect(await channelsOf(stage, id)).toEqual([]);
   };
 
+/** The restore that a cell undoes. */
+const earlier = new Map<string, string>();
+
+/** An undo whose task did not end in time is given up: what lands later changes nothing. */
+const undone: TaskPlay = {
+  input: ({ id }) => ({ tenantId: id, restoreId: earlier.get(id), action: 'undo', through: 'task' }),
+  commits: true,
+  after: async ({ id }, stage, went) => {
+    expect(await stage.digests(id)).toEqual((went ? damaged : whole).get(id));
+    const { rows } = await stage.control.query('SELECT status FROM restores WHERE id = $1', [earlier.get(id)]);
+    expect(rows).toEqual([{ status: went ? 'undone' : 'swapped' }]);
+  },
+};
+
+const restoreAll = (stage: Stage, ids: readonly string[]): Promise<void> =>
+  inTurns(ids, async (id) => {
+    const done = await stage.laptop.run('restore-tenant', { tenantId: id, into: 'in-place', approval: 'given' });
+    if (done.status !== 'SUCCEEDED') throw new Error(`${id} could not be restored: ${done.cause}`);
+    earlier.set(id, (JSON.parse(done.output!) as { restoreId: string }).restoreId);
+  });
+
 const moved: TaskPlay = {
   input: ({ id }) => ({ tenantId: id, isolation: 'database', windowSeconds: 0, through: 'task' }),
   after: movedTo(({ step }, went) => (step === 'CutOver' && !went ? 'pooled' : 'database')),
+};
+
+/** The copy is there and cannot be waited for: its rows are deleted again, by a function where no task did it. */
+const abandoned: TaskPlay = {
+  ...moved,
+  because: { step: 'AwaitCopy', fault: 'refused' },
+  says: /no machine retries/,
+  after: movedTo(() => 'pooled'),
 };
 
 /** Each of these moves loses the note of the comparison that its cut-over made, once: a task of its own compares again. */
@@ -68,6 +97,10 @@ export const rowTasks: TaskFaults = {
     await inTurns(restoring, async (id) => void whole.set(id, await stage.digests(id)));
     await damage(stage, restoring);
     await inTurns(restoring, async (id) => void damaged.set(id, await stage.digests(id)));
+    await restoreAll(
+      stage,
+      cells.filter(({ step }) => step === 'UndoRestore').map(({ id }) => id),
+    );
     const moving = cells.filter(({ machine }) => machine === 'migrate-tenant').map(({ id }) => id);
     await inTurns(moving, async (id) => void rowsBefore.set(id, (await homeOf(stage, id)).rows));
     await loseComparisons(
@@ -76,12 +109,13 @@ export const rowTasks: TaskFaults = {
     );
   },
   plays: {
-    'restore-tenant': { StageRestore: restored, CompareRestore: restored, SwapRestore: restored },
+    'restore-tenant': { StageRestore: restored, CompareRestore: restored, SwapRestore: restored, UndoRestore: undone },
     // What CutOver did behind its commit point stands, whoever heard of it: the machine goes on from there.
     'migrate-tenant': {
       CutOver: { ...moved, commits: true },
       VerifyCopy: moved,
       FinishMigration: moved,
+      AbandonMigration: abandoned,
     },
   },
 };
