@@ -25,10 +25,9 @@ const exportOne = async (world: World, { tenantId, backupId }: ExpectedObjects):
     return false;
   }
   if (await backupObjects.note(backupId, archived)) return true;
-  // The backup was sealed without them, or has failed and was cleaned up: they would belong to nobody.
+  // The backup was sealed without them, or has failed or expired and was cleaned up: they would belong to nobody.
   const backup = await backups.get(backupId);
-  if (backup?.status === 'failed' || backup?.objectsState !== 'archived')
-    await removeObjects(world, tenantId, backupId);
+  if (backup?.status !== 'sealed' || backup.objectsState !== 'archived') await removeObjects(world, tenantId, backupId);
   return true;
 };
 

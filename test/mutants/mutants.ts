@@ -62,6 +62,20 @@ export const mutants: readonly Mutant[] = [
     tests: [`${moves}/abandon.test.ts`],
   },
   {
+    name: 'a late attempt leaves the Kubernetes objects of a backup that has expired',
+    file: 'lambdas/backup/export-workload.ts',
+    find: "if (backup?.status !== 'sealed' || backup.objectsState !== 'archived')",
+    replace: "if (backup?.objectsState !== 'archived')",
+    tests: ['test/lambdas/backup/export-workload.test.ts'],
+  },
+  {
+    name: 'the Kubernetes objects of a backup that expires stay',
+    file: 'adapters/archive/archive.ts',
+    find: 'remove: (tenantId, backupId) => objects.remove(archivePrefix(tenantId, backupId)),',
+    replace: "remove: (tenantId, backupId) => objects.remove(archivePrefix(tenantId, backupId).concat('archive')),",
+    tests: ['test/lambdas/retention/expire-objects.test.ts'],
+  },
+  {
     name: 'a restore does not compare what it staged with the manifest',
     file: 'adapters/restore/stage.ts',
     find: '  if (expected === found) return;',

@@ -4,6 +4,7 @@ import type { WorkflowName } from '../../../domain/workflows.ts';
 import type { TestCloud } from '../../cloud.ts';
 import { until } from '../../cloud.ts';
 import { estateFindings } from '../../estate.ts';
+import { archiveFindings, type BackupRow } from './archive-findings.ts';
 import { type Stage, tenantTables } from './stage.ts';
 
 /** What the world is looked at through; whoever started the cloud gives it. */
@@ -164,22 +165,12 @@ const schemaFindings = async (stage: Sight, tenantId?: string): Promise<string[]
   return [...orphans, ...missing];
 };
 
-const archiveFindings = async (stage: Sight, tenantId: string): Promise<string[]> => {
-  const { rows: backups } = await stage.control.query<{ id: string; status: string; archive_id: string }>(
-    'SELECT id, status, archive_id FROM backups WHERE tenant_id = $1',
+const backupFindings = async (stage: Sight, tenantId: string): Promise<readonly string[]> => {
+  const { rows } = await stage.control.query<BackupRow>(
+    'SELECT id, status, archive_id, objects_state FROM backups WHERE tenant_id = $1',
     [tenantId],
   );
-  const open = backups.filter(({ status }) => status === 'open' || status === 'dumped');
-  const sealed = new Set(backups.filter(({ status }) => status === 'sealed').map(({ archive_id }) => archive_id));
-  const keys = await stage.keys(`t/${tenantId}/`);
-  const written = new Set(keys.map((key) => key.split('/')[2]!));
-  return [
-    ...open.map(({ id, status }) => `backup ${id} is ${status} for ever`),
-    ...[...written].filter((id) => !sealed.has(id)).map((id) => `objects of ${id} belong to no sealed backup`),
-    ...[...sealed]
-      .filter((id) => !keys.includes(`t/${tenantId}/${id}/archive.tar`))
-      .map((id) => `sealed backup ${id} has no manifest`),
-  ];
+  return archiveFindings(tenantId, rows, await stage.keys(`t/${tenantId}/`));
 };
 
 const leaseFindings = async (stage: Sight, tenantId: string): Promise<string[]> => {
@@ -214,7 +205,7 @@ export const worldFindings = async (
   if (!operations.some(({ id }) => id === operation)) return [`operation ${operation} is not in the registry`];
   const findings: string[] = [];
   for (const one of operations) findings.push(...(await operationFindings(stage, one, patience)));
-  for (const look of [leaseFindings, placeFindings, schemaFindings, archiveFindings])
+  for (const look of [leaseFindings, placeFindings, schemaFindings, backupFindings])
     findings.push(...(await look(stage, tenantId)));
   return findings;
 };

@@ -1,45 +1,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { archivedObjects } from '../../../adapters/cluster/archived-objects.ts';
 import type { World } from '../../../adapters/world.ts';
-import { StepFailure } from '../../../domain/errors.ts';
-import { workloadObjects } from '../../../domain/workload/workload.ts';
 import { handler as exportWorkload } from '../../../lambdas/backup/export-workload.ts';
-import { startTestClusters, type TestClusters } from '../../adapters/cluster/control-plane.ts';
-import { aWorkload } from '../../domain/workload/any-workload.ts';
-import { type BackupLaptop, startBackupLaptop } from './backup-laptop.ts';
+import type { BackupLaptop } from './backup-laptop.ts';
+import { type OwnApps, startOwnApps } from './own-apps.ts';
 
+let apps: OwnApps;
 let laptop: BackupLaptop;
-let clusters: TestClusters;
 let world: World;
-/** Clusters that do not answer now. */
-const away = new Set<string>();
-
-const ownPlace = async (tenantId: string, cluster: string): Promise<void> => {
-  await laptop.signUp(tenantId);
-  const namespace = `t-${tenantId}-0a1b2c`;
-  await clusters.cluster(cluster).apply(workloadObjects({ ...aWorkload({ image: 'unknown:1' }), namespace }));
-  await laptop.sql.query(
-    `UPDATE placements SET tier = 'namespace', cluster_id = $2, namespace = $3 WHERE tenant_id = $1`,
-    [tenantId, cluster, namespace],
-  );
-};
 
 beforeAll(async () => {
-  [laptop, clusters] = await Promise.all([startBackupLaptop(), startTestClusters()]);
-  const find = async (name: string) => {
-    if (away.has(name)) throw new StepFailure('ClusterUnavailable', `cluster ${name} does not answer`);
-    return clusters.planes.names().includes(name) ? clusters.cluster(name) : undefined;
-  };
-  world = Object.create(laptop.world, { findCluster: { value: find } }) as World;
-  for (const id of ['one', 'two'])
-    await laptop.world.registry.clusters.upsert({ id, cell: 'eu-1', region: 'eu-central-1', capacity: 50 });
-  await ownPlace('acme', 'one');
-  await ownPlace('globex', 'two');
+  apps = await startOwnApps();
+  ({ laptop, world } = apps);
+  await apps.signUp('acme', 'one');
+  await apps.signUp('globex', 'two');
   await laptop.signUp('initech');
 });
-afterAll(async () => {
-  await Promise.all([laptop?.stop(), clusters?.stop()]);
-});
+afterAll(() => apps.stop());
 
 const dumped = async (operation: string, tenantIds: readonly string[]) => {
   const { open, dump } = laptop.steps(operation);
@@ -50,12 +27,6 @@ const dumped = async (operation: string, tenantIds: readonly string[]) => {
 
 const backupOf = async (operation: string, tenantId: string) =>
   (await laptop.world.registry.backups.ofOperation(operation)).find((backup) => backup.tenantId === tenantId)!;
-
-const keys = async (tenantId: string, backupId: string): Promise<string[]> => {
-  const found: string[] = [];
-  for await (const { key } of world.archive.objects.list(`t/${tenantId}/${backupId}/kubernetes/`)) found.push(key);
-  return found;
-};
 
 describe('the Kubernetes objects of a tenant with an app of its own', () => {
   test('are in its backup beside the rows, also where those have not changed, and the record is bound to them', async () => {
@@ -88,11 +59,11 @@ describe('the Kubernetes objects of a tenant with an app of its own', () => {
   });
 
   test('that cannot be had are asked for again, then missing with the reason; the rows of all are sealed', async () => {
-    away.add('two');
+    apps.away.add('two');
     const slice = await dumped('away', ['acme', 'globex']);
     const step = { operation: 'away', backups: slice.backups };
     await expect(exportWorkload.run(step, world)).rejects.toMatchObject({ name: 'ClusterUnavailable' });
-    away.clear();
+    apps.away.clear();
     const sealed = await laptop.steps('away').seal(slice);
     expect(sealed).toMatchObject({ count: 2, failed: 0 });
     expect(await backupOf('away', 'acme')).toMatchObject({ status: 'sealed', objectsState: 'archived' });
@@ -100,7 +71,7 @@ describe('the Kubernetes objects of a tenant with an app of its own', () => {
     expect(globex).toMatchObject({ status: 'sealed', objectsState: 'missing', objectsSha256: null });
     expect(globex.objectsReason).toBe('ClusterUnavailable: cluster two does not answer');
     expect(await exportWorkload.run(step, world)).toEqual({ exported: 0, missing: 0 });
-    expect(await keys('globex', globex.id)).toEqual([]);
+    expect(await apps.keys('globex', globex.id)).toEqual([]);
   });
 
   test('that are damaged before the seal are given up, and the rows are not', async () => {
@@ -117,9 +88,32 @@ describe('the Kubernetes objects of a tenant with an app of its own', () => {
     const slice = await dumped('given-up', ['acme']);
     await exportWorkload.run({ operation: 'given-up', backups: slice.backups }, world);
     const { id } = await backupOf('given-up', 'acme');
-    expect(await keys('acme', id)).toHaveLength(2);
+    expect(await apps.keys('acme', id)).toHaveLength(2);
     await laptop.steps('given-up').abandon(['acme']);
-    expect(await keys('acme', id)).toEqual([]);
+    expect(await apps.keys('acme', id)).toEqual([]);
+  });
+
+  test('are taken away again when they come for a backup that has expired meanwhile', async () => {
+    const slice = await dumped('expired', ['acme']);
+    await exportWorkload.run({ operation: 'expired', backups: slice.backups }, world);
+    await laptop.steps('expired').seal(slice);
+    const { id } = await backupOf('expired', 'acme');
+    const { retention, backupObjects } = world.registry;
+    // A late attempt has asked what is to do before the backup was noted.
+    const late = Object.create(world, {
+      registry: {
+        value: {
+          ...world.registry,
+          backupObjects: { ...backupObjects, expected: async () => [{ tenantId: 'acme', backupId: id }] },
+        },
+      },
+    }) as World;
+    await exportWorkload.run({ operation: 'expired', backups: slice.backups }, late);
+    expect(await apps.keys('acme', id)).toHaveLength(2);
+    await retention.delete(id, 'an-expiry');
+    await world.archive.remove('acme', id);
+    await exportWorkload.run({ operation: 'expired', backups: slice.backups }, late);
+    expect(await apps.keys('acme', id)).toEqual([]);
   });
 
   test('say why the step itself failed, where it could not', async () => {
