@@ -1,28 +1,6 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { ControlPlanes } from '../../../local/kubernetes/control-planes.ts';
-import { type Answer, ask, deployment, pod, startTestControlPlanes, temporaryDirectory } from './api-server.ts';
-
-let planes: ControlPlanes;
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let namespace = '';
-let count = 0;
-
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  planes = await startTestControlPlanes(directory.path);
-  planes.create('shared');
-});
-
-afterAll(async () => {
-  await planes.close();
-  await directory.remove();
-});
-
-beforeEach(async () => {
-  count += 1;
-  namespace = `t-${count}`;
-  await post('/api/v1/namespaces', { metadata: { name: namespace } });
-});
+import { expect, test } from 'vitest';
+import { type Answer, ask, deployment, pod } from './api-server.ts';
+import { namespace, planes } from './shared-cluster.ts';
 
 const post = (path: string, body: object): Promise<Answer> => ask(planes, 'shared', 'POST', path, { body });
 const create = (plural: string, body: object): Promise<Answer> =>

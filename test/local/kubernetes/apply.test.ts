@@ -1,38 +1,7 @@
 import { KubernetesObjectApi, PatchStrategy } from '@kubernetes/client-node';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { ControlPlanes } from '../../../local/kubernetes/control-planes.ts';
-import {
-  type Answer,
-  applyType,
-  ask,
-  deployment,
-  kubeConfigOf,
-  startTestControlPlanes,
-  temporaryDirectory,
-  tokenOf,
-} from './api-server.ts';
-
-let planes: ControlPlanes;
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let namespace = '';
-let count = 0;
-
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  planes = await startTestControlPlanes(directory.path);
-  planes.create('shared');
-});
-
-afterAll(async () => {
-  await planes.close();
-  await directory.remove();
-});
-
-beforeEach(async () => {
-  count += 1;
-  namespace = `t-${count}`;
-  await ask(planes, 'shared', 'POST', '/api/v1/namespaces', { body: { metadata: { name: namespace } } });
-});
+import { expect, test } from 'vitest';
+import { type Answer, applyType, ask, deployment, kubeConfigOf, tokenOf } from './api-server.ts';
+import { namespace, planes } from './shared-cluster.ts';
 
 const deployments = (rest: string): string => `/apis/apps/v1/namespaces/${namespace}/deployments${rest}`;
 

@@ -1,31 +1,7 @@
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { ControlPlanes } from '../../../local/kubernetes/control-planes.ts';
-import { type Answer, ask, deployment, pod, startTestControlPlanes, temporaryDirectory } from './api-server.ts';
+import { expect, test } from 'vitest';
+import { type Answer, deployment, pod } from './api-server.ts';
+import { call, namespace } from './shared-cluster.ts';
 
-let planes: ControlPlanes;
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let namespace = '';
-let count = 0;
-
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  planes = await startTestControlPlanes(directory.path);
-  planes.create('shared');
-});
-
-afterAll(async () => {
-  await planes.close();
-  await directory.remove();
-});
-
-beforeEach(async () => {
-  count += 1;
-  namespace = `t-${count}`;
-  await call('POST', '/api/v1/namespaces', { metadata: { name: namespace } });
-});
-
-const call = (method: string, path: string, body?: object, contentType?: string): Promise<Answer> =>
-  ask(planes, 'shared', method, path, { ...(body ? { body } : {}), ...(contentType ? { contentType } : {}) });
 const core = (rest: string): string => `/api/v1/namespaces/${namespace}${rest}`;
 const mergePatch = 'application/merge-patch+json';
 

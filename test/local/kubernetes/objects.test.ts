@@ -1,44 +1,17 @@
 import { AppsV1Api, CoreV1Api, KubernetesObjectApi } from '@kubernetes/client-node';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { ControlPlanes } from '../../../local/kubernetes/control-planes.ts';
-import {
-  ask,
-  deployment,
-  kubeConfigOf,
-  pod,
-  refusalOf,
-  startTestControlPlanes,
-  temporaryDirectory,
-  tokenOf,
-} from './api-server.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { ask, deployment, kubeConfigOf, pod, refusalOf, tokenOf } from './api-server.ts';
+import { namespace, planes } from './shared-cluster.ts';
 
-let planes: ControlPlanes;
 let core: CoreV1Api;
 let apps: AppsV1Api;
 let objects: KubernetesObjectApi;
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let namespace = '';
-let count = 0;
 
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  planes = await startTestControlPlanes(directory.path);
-  planes.create('shared');
+beforeAll(() => {
   const config = kubeConfigOf(planes, 'shared', tokenOf('shared', 'root'));
   core = config.makeApiClient(CoreV1Api);
   apps = config.makeApiClient(AppsV1Api);
   objects = KubernetesObjectApi.makeApiClient(config);
-});
-
-afterAll(async () => {
-  await planes.close();
-  await directory.remove();
-});
-
-beforeEach(async () => {
-  count += 1;
-  namespace = `t-${count}`;
-  await core.createNamespace({ body: { metadata: { name: namespace } } });
 });
 
 const path = (rest: string): string => `/api/v1/namespaces/${namespace}${rest}`;

@@ -2,43 +2,18 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { CoreV1Api, Watch } from '@kubernetes/client-node';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { ControlPlanes } from '../../../local/kubernetes/control-planes.ts';
+import { expect, test } from 'vitest';
 import {
   type Answer,
   ask,
   kubeConfigOf,
   openWatch,
-  startTestControlPlanes,
   temporaryDirectory,
   tokenOf,
   type WatchEvent,
 } from './api-server.ts';
+import { call, namespace, planes } from './shared-cluster.ts';
 
-let planes: ControlPlanes;
-let directory: Awaited<ReturnType<typeof temporaryDirectory>>;
-let namespace = '';
-let count = 0;
-
-beforeAll(async () => {
-  directory = await temporaryDirectory();
-  planes = await startTestControlPlanes(directory.path);
-  planes.create('shared');
-});
-
-afterAll(async () => {
-  await planes.close();
-  await directory.remove();
-});
-
-beforeEach(async () => {
-  count += 1;
-  namespace = `t-${count}`;
-  await call('POST', '/api/v1/namespaces', { metadata: { name: namespace } });
-});
-
-const call = (method: string, path: string, body?: object, contentType?: string): Promise<Answer> =>
-  ask(planes, 'shared', method, path, { ...(body ? { body } : {}), ...(contentType ? { contentType } : {}) });
 const maps = (rest = ''): string => `/api/v1/namespaces/${namespace}/configmaps${rest}`;
 const makeMap = (name: string, labels: object = {}): Promise<Answer> =>
   call('POST', maps(), { metadata: { name, labels } });
