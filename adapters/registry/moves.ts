@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { StepFailure } from '../../domain/errors.ts';
 import type { Finding, MoveEstimate } from '../../domain/move.ts';
-import type { Isolation, Tier } from '../../domain/placement.ts';
+import type { MoveEnd } from '../../domain/move-end.ts';
 import type { Sql } from '../postgres/sql.ts';
 import type { Placement } from './placements.ts';
 
@@ -10,18 +10,6 @@ import type { Placement } from './placements.ts';
  * moved back, the clearing up is still to come. The last three are final; `previewed` is a dry run.
  */
 export type MoveStage = 'planned' | 'copying' | 'switched' | 'returned' | 'finished' | 'abandoned' | 'previewed';
-
-/** One end of a move as people read it. */
-export interface MoveEnd {
-  /** Not in records of releases that had no tiers. */
-  readonly tier?: Tier;
-  /** Of the own app; null for tier `shared`, and before a new one is reserved. */
-  readonly cluster?: string | null;
-  readonly isolation: Isolation;
-  readonly cell: string;
-  readonly server: string | null;
-  readonly database: string | null;
-}
 
 export interface MoveRecord {
   readonly id: string;
@@ -101,18 +89,6 @@ export const endOf = (placement: Placement): MoveEnd => ({
   server: placement.server?.id ?? null,
   database: placement.database,
 });
-
-const describeRows = ({ isolation, cell, server, database }: MoveEnd): string => {
-  if (isolation === 'pooled') return `pooled in ${cell}`;
-  return isolation === 'database' ? `database ${database ?? '(new)'} on ${server}` : `server ${server ?? '(new)'}`;
-};
-
-/** `pooled in eu-1`, `database t_acme on eu-1, app in namespace of eu-1-shared`, `server ..., app in cluster tenantry-acme-3f2a1b`. */
-export const describeEnd = (end: MoveEnd): string => {
-  const { tier = 'shared', cluster } = end;
-  if (tier === 'shared') return describeRows(end);
-  return `${describeRows(end)}, app in ${tier === 'namespace' ? 'a namespace of' : 'cluster'} ${cluster ?? '(new)'}`;
-};
 
 const columns = `id, tenant_id AS "tenantId", operation_id AS "operationId", source_placement AS "sourcePlacement",
   target_placement AS "targetPlacement", source, target, mode, phase, dry_run AS "dryRun", preflight, estimate, copy,

@@ -1,19 +1,11 @@
 import { Command, Option } from 'commander';
+import { describeMoveEnd, type MoveEnd } from '../../domain/move-end.ts';
 import { call, query } from '../api.ts';
 import { CommandFailure, exitCodes } from '../exit-codes.ts';
 import { globals, run, start, wholeNumber } from '../options.ts';
 import { faint, green, instant, print, printRecord, red, yellow } from '../print.ts';
 import type { Following } from '../progress.ts';
 import { parseDuration } from '../times.ts';
-
-interface MoveEnd {
-  readonly tier?: 'shared' | 'namespace' | 'cluster';
-  readonly cluster?: string | null;
-  readonly isolation: 'pooled' | 'database' | 'server';
-  readonly cell: string;
-  readonly server: string | null;
-  readonly database: string | null;
-}
 
 interface Finding {
   readonly check: string;
@@ -48,24 +40,13 @@ interface MoveRow {
   readonly reason: string | null;
 }
 
-const rowsOf = ({ isolation, cell, server, database }: MoveEnd): string => {
-  if (isolation === 'pooled') return `pooled in ${cell}`;
-  return isolation === 'database' ? `database ${database ?? '(new)'} on ${server}` : `server ${server ?? '(new)'}`;
-};
-
-const end = (place: MoveEnd): string => {
-  const { tier = 'shared', cluster } = place;
-  if (tier === 'shared') return rowsOf(place);
-  return `${rowsOf(place)}, app in ${tier === 'namespace' ? 'a namespace of' : 'cluster'} ${cluster ?? '(new)'}`;
-};
-
 const path = (id: string): string => `/moves/${encodeURIComponent(id)}`;
 const read = (id: string): Promise<MoveRow> => call<MoveRow>('GET', path(id));
 
 const megabytes = (bytes: number): string => `${(bytes / 1_000_000).toFixed(1)} MB`;
 
 const planLines = ({ source, target, estimate, mode }: MoveRow): string[] => [
-  `${end(source)}  ->  ${end(target)}${mode === 'switch' ? '' : `   ${estimate.rows} rows, ${megabytes(estimate.bytes)}`}`,
+  `${describeMoveEnd(source)}  ->  ${describeMoveEnd(target)}${mode === 'switch' ? '' : `   ${estimate.rows} rows, ${megabytes(estimate.bytes)}`}`,
   mode === 'switch'
     ? 'the rows stay where they are: nobody waits'
     : mode === 'live'
@@ -114,8 +95,8 @@ const show = (command: Command, move: MoveRow): void => {
   printRecord(globals(command).output, move, {
     move: move.id,
     tenant: move.tenantId,
-    from: end(move.source),
-    to: end(move.target),
+    from: describeMoveEnd(move.source),
+    to: describeMoveEnd(move.target),
     mode: move.mode,
     phase: move.phase,
     stall: move.cutOver?.stall === undefined ? null : `${Math.round(move.cutOver.stall)} ms`,
@@ -187,8 +168,8 @@ const listCommand = new Command('list')
       { title: 'move', value: (row) => row.id },
       { title: 'tenant', value: (row) => row.tenantId },
       { title: 'phase', value: (row) => row.phase },
-      { title: 'from', value: (row) => end(row.source) },
-      { title: 'to', value: (row) => end(row.target) },
+      { title: 'from', value: (row) => describeMoveEnd(row.source) },
+      { title: 'to', value: (row) => describeMoveEnd(row.target) },
       { title: 'begun', value: (row) => instant(row.createdAt) },
       { title: 'back until', value: (row) => (row.phase === 'switched' ? instant(row.windowUntil) : null) },
     ]);

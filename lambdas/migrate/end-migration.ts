@@ -1,10 +1,10 @@
 import { z } from 'zod';
 import { commitOnce, endUnlessDone } from '../../adapters/registry/endings.ts';
-import { describeEnd } from '../../adapters/registry/moves.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import { failureOfTask } from '../../adapters/registry/task-failure.ts';
 import type { World } from '../../adapters/world.ts';
 import { describeFailure, failureSchema } from '../../domain/failure.ts';
+import { describeMoveEnd } from '../../domain/move-end.ts';
 import { step } from '../step.ts';
 import { leaseSeconds } from './move-step.ts';
 
@@ -30,7 +30,12 @@ const outcomeOf = async ({ moves }: RegistryParts, input: Input): Promise<Record
   const move = moveId ? await moves.require(moveId) : undefined;
   return {
     tenantId,
-    ...(move && { moveId: move.id, from: describeEnd(move.source), to: describeEnd(move.target), phase: move.phase }),
+    ...(move && {
+      moveId: move.id,
+      from: describeMoveEnd(move.source),
+      to: describeMoveEnd(move.target),
+      phase: move.phase,
+    }),
     ...(move?.windowUntil && { backUntil: move.windowUntil.toISOString() }),
     ...(stallMs === undefined ? {} : { stallMs }),
   };

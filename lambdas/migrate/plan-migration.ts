@@ -1,11 +1,12 @@
 import { z } from 'zod';
-import { describeEnd, endOf, type MoveEnd, type MoveRecord } from '../../adapters/registry/moves.ts';
+import { endOf, type MoveRecord } from '../../adapters/registry/moves.ts';
 import type { Placement } from '../../adapters/registry/placements.ts';
 import { preflight } from '../../adapters/replication/preflight.ts';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { moveRequest } from '../../domain/events.ts';
 import { estimateMove, type Finding, moveMode } from '../../domain/move.ts';
+import { describeMoveEnd, type MoveEnd } from '../../domain/move-end.ts';
 import { isolations, tiers } from '../../domain/placement.ts';
 import { type StepRoute, stepRoute, stepRoutes } from '../../domain/step-route.ts';
 import { tenantId } from '../../domain/tenant.ts';
@@ -62,8 +63,8 @@ const answer = (move: MoveRecord, { through = routeOf(move) }: Input): Output =>
   windowSeconds: move.windowSeconds,
   phase: move.phase,
   large: through === 'task',
-  from: describeEnd(move.source),
-  to: describeEnd(move.target),
+  from: describeMoveEnd(move.source),
+  to: describeMoveEnd(move.target),
 });
 
 const explain = (findings: readonly Finding[]): string =>
