@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
-import { expect } from 'vitest';
+import { afterAll, beforeAll, expect } from 'vitest';
 import { finishMove } from '../../../adapters/replication/finish.ts';
 import { channelName } from '../../../adapters/replication/names.ts';
 import type { SwitchStep } from '../../../adapters/replication/switch.ts';
@@ -25,7 +25,7 @@ import {
   writeOn,
 } from './move-bench.ts';
 import type { MoverJob } from './mover.ts';
-import type { TestDatabase, TestServer } from './servers.ts';
+import { openServer, type TestDatabase, type TestServer } from './servers.ts';
 
 export const victims = ['throw', 'orchestrator', 'walsender', 'applier', 'target', 'source'] as const;
 export type Victim = (typeof victims)[number];
@@ -36,6 +36,8 @@ const deadlineMs = 1_500;
 export interface CrashWorld {
   readonly ends: Ends;
   readonly servers: { readonly source: TestServer; readonly target: TestServer };
+  /** Grows from case to case. */
+  readonly fence: number;
 }
 
 const killed = async (place: TestDatabase, text: string, name: string): Promise<void> => {
@@ -101,13 +103,8 @@ const repeat = async (ends: Ends, move: Move, board: RouteBoard): Promise<void> 
  * One case: a tenant under load is cut over, something dies at one step, at no moment both sides serve it, a repeat finishes,
  * and every acknowledged operation is there once. The tenant is then finished on the target, where the next case finds it.
  */
-export const surviveCrash = async (
-  world: CrashWorld,
-  victim: Victim,
-  step: SwitchStep,
-  fence: number,
-): Promise<void> => {
-  const { ends } = world;
+export const surviveCrash = async (world: CrashWorld, victim: Victim, step: SwitchStep): Promise<void> => {
+  const { ends, fence } = world;
   const move = newMove('acme', fence);
   const neighbour = await fingerprint(ends.source, 'globex');
   const { board, load } = await writeOn(ends.source, 'acme');
@@ -162,4 +159,30 @@ export const surviveCrash = async (
   expect(await fingerprint(ends.source, 'acme')).toEqual({});
   expect(await fingerprint(ends.source, 'globex')).toEqual(neighbour);
   for (const place of [ends.source, ends.target]) expect(await leftovers(place)).toEqual([]);
+};
+
+/**
+ * Two servers for the cases of a file, `installed` the version of the second; each call answers the world as the next case
+ * finds it, and that leaves the tenant on the other side.
+ */
+export const useCrashWorlds = (installed?: string): (() => CrashWorld) => {
+  let servers: [TestServer, TestServer];
+  let databases: [TestDatabase, TestDatabase];
+  let turn = 0;
+  beforeAll(async () => {
+    servers = await Promise.all([openServer(), openServer({ installed })]);
+    databases = [await servers[0].database('pool'), await servers[1].database('pool2')];
+    for (const database of databases) await database.addTenant('globex', 20);
+    await databases[0].addTenant('acme', 100);
+  });
+  afterAll(() => Promise.all(servers?.map((server) => server.stop()) ?? []));
+  return () => {
+    const [from, to]: [0 | 1, 0 | 1] = turn % 2 === 0 ? [0, 1] : [1, 0];
+    turn += 1;
+    return {
+      ends: { source: databases[from], target: databases[to] },
+      servers: { source: servers[from], target: servers[to] },
+      fence: 10 + turn,
+    };
+  };
 };
