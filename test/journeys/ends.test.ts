@@ -1,136 +1,24 @@
-import {
-  DisableRuleCommand,
-  EnableRuleCommand,
-  EventBridgeClient,
-  PutEventsCommand,
-} from '@aws-sdk/client-eventbridge';
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda';
-import { ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
-import {
-  DescribeExecutionCommand,
-  DescribeStateMachineCommand,
-  ListExecutionsCommand,
-  StopExecutionCommand,
-  UpdateStateMachineCommand,
-} from '@aws-sdk/client-sfn';
-import type pg from 'pg';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import { functionName } from '../../domain/deployment.ts';
+import { DescribeStateMachineCommand, UpdateStateMachineCommand } from '@aws-sdk/client-sfn';
+import { describe, expect, test } from 'vitest';
 import { loadChat } from '../../sample-app/load.ts';
-import { startTestCloud, type TestCloud, until } from '../cloud.ts';
-import { openHeldSteps } from './held-steps.ts';
-
-vi.setConfig({ testTimeout: 60_000 });
-
-const steps = openHeldSteps();
-let cloud: TestCloud;
-let control: pg.Client;
-let pool: pg.Client;
-let lambda: LambdaClient;
-let bus: EventBridgeClient;
-let s3: S3Client;
-
-beforeAll(async () => {
-  cloud = await startTestCloud({ interpose: steps.interpose });
-  control = await cloud.admin('control');
-  pool = await cloud.admin('pool');
-  const options = {
-    endpoint: cloud.cloud.endpoint,
-    region: cloud.cloud.region,
-    credentials: cloud.cloud.credentials,
-  };
-  lambda = new LambdaClient(options);
-  bus = new EventBridgeClient(options);
-  s3 = new S3Client({ ...options, forcePathStyle: true });
-});
-afterAll(async () => {
-  for (const client of [lambda, bus, s3]) client?.destroy();
-  await cloud?.close();
-});
-
-let number = 0;
-let tenantId = '';
-/** A new tenant for every test; it has rows where the test asks for them. */
-const newTenant = async (): Promise<void> => {
-  number += 1;
-  tenantId = `ends-${number}`;
-};
-const signedUp = async (): Promise<void> => {
-  await newTenant();
-  expect(await cloud.run('provision-tenant', { tenantId, plan: 'starter' })).toMatchObject({ status: 'SUCCEEDED' });
-};
-
-const rowsOf = async (text: string, values: readonly unknown[] = []): Promise<Record<string, unknown>[]> =>
-  (await control.query(text, values as unknown[])).rows;
-const operationOf = async (id: string) => (await rowsOf('SELECT * FROM operations WHERE id = $1', [id]))[0];
-const tenantNow = async () => (await rowsOf('SELECT status FROM tenants WHERE id = $1', [tenantId]))[0]?.status;
-const stop = (executionArn: string, why: { error?: string; cause?: string } = {}) =>
-  cloud.states.send(new StopExecutionCommand({ executionArn, ...why }));
-const resultsOf = (operation: string) =>
-  cloud.eventually<{ detail_type: string; detail: Record<string, unknown> }>(
-    `SELECT detail_type, detail FROM events WHERE source = 'tenantry' AND operation = $1`,
-    [operation],
-  );
-
-/** What holds after every end from outside: failed with a reason, nothing open, no lease, announced once. */
-const expectClosed = async (operation: string, detailType: string, reason: RegExp, failedStep?: string) => {
-  const results = await resultsOf(operation);
-  expect(results.map(({ detail_type }) => detail_type)).toEqual([detailType]);
-  const closed = await operationOf(operation);
-  expect(closed).toMatchObject({ status: 'failed', reason: expect.stringMatching(reason) });
-  if (failedStep) expect(closed?.failed_step).toBe(failedStep);
-  if (detailType !== 'FleetBackedUp')
-    expect(results[0]!.detail).toMatchObject({
-      outcome: 'failed',
-      reason: closed?.reason,
-      failedStep: closed?.failed_step,
-    });
-  expect(await rowsOf(`SELECT step FROM steps WHERE operation_id = $1 AND status = 'running'`, [operation])).toEqual(
-    [],
-  );
-  expect(await rowsOf('SELECT tenant_id FROM leases WHERE holder = $1', [operation])).toEqual([]);
-  expect(
-    await rowsOf(`SELECT id FROM backups WHERE operation_id = $1 AND status IN ('open', 'dumped')`, [operation]),
-  ).toEqual([]);
-};
-
-/** Whole state of the registry that a late or repeated event must not touch. */
-const registryNow = async () => ({
-  operations: await rowsOf('SELECT * FROM operations ORDER BY id'),
-  tenants: await rowsOf('SELECT * FROM tenants ORDER BY id'),
-  leases: await rowsOf('SELECT * FROM leases ORDER BY tenant_id'),
-  backups: await rowsOf('SELECT * FROM backups ORDER BY id'),
-  restores: await rowsOf('SELECT * FROM restores ORDER BY id'),
-  results: await rowsOf(`SELECT * FROM events WHERE source = 'tenantry' ORDER BY sequence`),
-});
-
-const endEvent = async (executionArn: string, status: string): Promise<object> => {
-  const { stateMachineArn, name, input, error, cause } = await cloud.states.send(
-    new DescribeExecutionCommand({ executionArn }),
-  );
-  return {
-    source: 'aws.states',
-    'detail-type': 'Step Functions Execution Status Change',
-    detail: { executionArn, stateMachineArn, name, status, startDate: 1, stopDate: 2, input, error, cause },
-  };
-};
-
-const objectsOf = async (backupId: unknown): Promise<number> =>
-  (
-    await s3.send(
-      new ListObjectsV2Command({ Bucket: 'tenantry-archive', Prefix: `t/${tenantId}/${String(backupId)}/` }),
-    )
-  ).KeyCount ?? 0;
-
-/** Hands events to CloseOperation as its queue does; answers what it left in the queue. */
-const deliver = async (...events: readonly object[]): Promise<unknown> => {
-  const Records = events.map((event, index) => ({ messageId: `m-${index}`, body: JSON.stringify(event) }));
-  const { Payload, FunctionError } = await lambda.send(
-    new InvokeCommand({ FunctionName: functionName('CloseOperation'), Payload: JSON.stringify({ Records }) }),
-  );
-  expect(FunctionError).toBeUndefined();
-  return JSON.parse(Buffer.from(Payload!).toString());
-};
+import { until } from '../cloud.ts';
+import {
+  cloud,
+  control,
+  expectClosed,
+  newTenant,
+  objectsOf,
+  operationOf,
+  pool,
+  resultsOf,
+  rowsOf,
+  signedUp,
+  steps,
+  stop,
+  tenantId,
+  tenantNow,
+  tenantNumber,
+} from './endings.ts';
 
 describe('a signup that is stopped', () => {
   test('before it touched a database leaves nothing, and may be tried again', async () => {
@@ -237,7 +125,7 @@ describe('a restore that is stopped', () => {
 
   const damaged = async (): Promise<void> => {
     await signedUp();
-    await loadChat(pool, { tenantId, users: 3, messages: 20, seed: number });
+    await loadChat(pool, { tenantId, users: 3, messages: 20, seed: tenantNumber });
     expect(await cloud.run('back-up-tenant', { tenantId })).toMatchObject({ status: 'SUCCEEDED' });
     await pool.query(`SET session_replication_role = replica`);
     await pool.query('DELETE FROM reactions WHERE tenant_id = $1', [tenantId]);
@@ -406,143 +294,4 @@ describe('a compensation that fails for good', () => {
     await expectClosed(operation, 'TenantBackupFailed', /nor a way back/);
     expect(await cloud.run('back-up-tenant', { tenantId })).toMatchObject({ status: 'SUCCEEDED' });
   });
-});
-
-describe('events about executions', () => {
-  test('that come twice or late change nothing and announce nothing', async () => {
-    await signedUp();
-    const operation = `back-up-twice-${tenantId}`;
-    const held = steps.hold('DumpDatabase', operation, 'before');
-    const stoppedArn = await cloud.start('back-up-tenant', { tenantId }, operation);
-    await held.reached;
-    await stop(stoppedArn);
-    await expectClosed(operation, 'TenantBackupFailed', /^stopped by hand/);
-    await held.release();
-    const well = await cloud.run('back-up-tenant', { tenantId });
-    const badly = await cloud.run('back-up-tenant', { tenantId: 'nobody' });
-    expect(badly).toMatchObject({ status: 'FAILED', error: 'BackupFailed' });
-    await resultsOf(well.name!);
-    await resultsOf(badly.name!);
-    const before = await registryNow();
-    const repeats = [
-      await endEvent(stoppedArn, 'ABORTED'),
-      await endEvent(well.executionArn!, 'ABORTED'),
-      await endEvent(well.executionArn!, 'TIMED_OUT'),
-      await endEvent(badly.executionArn!, 'FAILED'),
-    ];
-    expect(await deliver(...repeats, ...repeats)).toEqual({ batchItemFailures: [] });
-    // A marker behind them: once it is recorded, anything that they had announced would be too.
-    const marker = await cloud.publish('TenantBackupRequested', { tenantId: 'marker' });
-    await cloud.eventually('SELECT 1 FROM events WHERE id = $1', [marker]);
-    expect(await registryNow()).toEqual(before);
-  });
-
-  test('cannot be forged: the bus takes none of them from a client', async () => {
-    const { Entries } = await bus.send(
-      new PutEventsCommand({
-        Entries: [{ Source: 'aws.states', DetailType: 'Step Functions Execution Status Change', Detail: '{}' }],
-      }),
-    );
-    expect(Entries).toMatchObject([{ ErrorCode: 'NotAuthorizedForSourceException' }]);
-  });
-
-  test('of children of a Map and of machines that run no operation are passed over', async () => {
-    const before = await registryNow();
-    const stateMachineArn = cloud.machineArn('back-up-fleet');
-    const child = {
-      detail: {
-        executionArn: 'a',
-        stateMachineArn: `${stateMachineArn}/Slices`,
-        name: 'child',
-        status: 'FAILED',
-        startDate: 1,
-        stopDate: 2,
-      },
-    };
-    const nested = {
-      detail: { ...child.detail, stateMachineArn: cloud.machineArn('release-placement'), name: 'nested' },
-    };
-    expect(await deliver(child, nested)).toEqual({ batchItemFailures: [] });
-    expect(await registryNow()).toEqual(before);
-  });
-
-  test('that nobody can read stay in the queue, the others of the batch do not', async () => {
-    const fine = {
-      detail: { executionArn: 'a', stateMachineArn: 'b', name: 'c', status: 'FAILED', startDate: 1, stopDate: 2 },
-    };
-    expect(await deliver({ detail: 'half' }, fine, { detail: { stateMachineArn: 'x' } })).toEqual({
-      batchItemFailures: [{ itemIdentifier: 'm-0' }, { itemIdentifier: 'm-2' }],
-    });
-  });
-
-  test('of an execution that ended before its first step record what became of the request', async () => {
-    await newTenant();
-    const operation = `restore-unbegun-${tenantId}`;
-    const held = steps.hold('PlanRestore', operation, 'before');
-    const arn = await cloud.start('restore-tenant', { tenantId }, operation);
-    await held.reached;
-    await stop(arn);
-    await expectClosed(operation, 'TenantRestoreFailed', /^stopped by hand/, '(not started)');
-    expect(await operationOf(operation)).toMatchObject({
-      tenant_id: tenantId,
-      kind: 'restore-tenant',
-      execution_arn: arn,
-    });
-    expect((await held.release()).payload).toContain('StaleOperation');
-  });
-});
-
-describe('the reaper', () => {
-  const ends = { Name: 'tenantry-ends' };
-  afterEach(() => bus.send(new EnableRuleCommand(ends)));
-  const reap = async (quietSeconds: number): Promise<{ looked: number; closed: string[] }> => {
-    const { Payload, FunctionError } = await lambda.send(
-      new InvokeCommand({ FunctionName: functionName('ReapLeases'), Payload: JSON.stringify({ quietSeconds }) }),
-    );
-    const answer: unknown = JSON.parse(Buffer.from(Payload!).toString());
-    expect(FunctionError, JSON.stringify(answer)).toBeUndefined();
-    return answer as { looked: number; closed: string[] };
-  };
-
-  test('ends what no event told, and leaves alone what runs or was at work just now', async () => {
-    await signedUp();
-    await bus.send(new DisableRuleCommand(ends));
-    const silent = `back-up-silent-${tenantId}`;
-    const held = steps.hold('DumpDatabase', silent, 'before');
-    const arn = await cloud.start('back-up-tenant', { tenantId }, silent);
-    await held.reached;
-    await stop(arn);
-    await held.release();
-    const lost = `back-up-lost-${tenantId}`;
-    await control.query(
-      `INSERT INTO operations (id, kind, tenant_id, execution_arn) VALUES ($1, 'back-up-tenant', $2, $3)`,
-      [lost, tenantId, `${arn}-never`],
-    );
-    const other = tenantId;
-    await signedUp();
-    const busy = `deprovision-${tenantId}`;
-    const running = await cloud.start('deprovision-tenant', { tenantId, graceSeconds: 3_600 }, busy);
-    await until('the grace period begins', async () => ((await tenantNow()) === 'deprovisioning' ? true : undefined));
-    expect((await reap(600)).closed).toEqual([]);
-    expect(await operationOf(silent)).toMatchObject({ status: 'running' });
-    const { closed } = await reap(0);
-    expect(closed).toEqual(expect.arrayContaining([silent, lost]));
-    expect(closed).not.toContain(busy);
-    await expectClosed(silent, 'TenantBackupFailed', /^stopped by hand/);
-    await expectClosed(lost, 'TenantBackupFailed', /its execution is gone/, '(not started)');
-    expect(await operationOf(busy)).toMatchObject({ status: 'running' });
-    expect(await rowsOf('SELECT holder FROM leases WHERE tenant_id = $1', [other])).toEqual([{ holder: null }]);
-    expect((await reap(0)).closed).toEqual([]);
-    await bus.send(new EnableRuleCommand(ends));
-    await stop(running);
-  });
-});
-
-test('no execution is left running behind an operation that ended', async () => {
-  for (const workflow of ['provision-tenant', 'back-up-tenant', 'restore-tenant']) {
-    const { executions = [] } = await cloud.states.send(
-      new ListExecutionsCommand({ stateMachineArn: cloud.machineArn(workflow), statusFilter: 'RUNNING' }),
-    );
-    for (const { name } of executions) expect(await operationOf(name!)).not.toHaveProperty('status', 'failed');
-  }
 });
