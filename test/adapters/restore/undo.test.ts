@@ -1,5 +1,7 @@
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { ident } from '../../../adapters/postgres/identifier.ts';
+import { undoBytes } from '../../../adapters/restore/undo.ts';
 import { type Bench, fillTenant, openBench } from './restore-bench.ts';
 
 let bench: Bench;
@@ -40,6 +42,20 @@ describe('undo', () => {
       restoring.work.undoSchema,
     ]);
     expect(left.rowCount).toBe(0);
+    await bench.swap(await bench.begin('acme', taken));
+  });
+
+  test('is as large as the rows that it keeps, before and after the swap, and nothing once it is made', async () => {
+    const { restoring, taken } = await swapped();
+    const kept = await undoBytes(bench.pool.master, restoring.work);
+    expect(kept).toBeGreaterThan(0);
+    const { undoSchema } = restoring.work;
+    await bench.pool.master.query(
+      `CREATE TABLE ${ident(undoSchema)}.more AS SELECT repeat('x', 1000) AS text FROM generate_series(1, 1000)`,
+    );
+    expect(await undoBytes(bench.pool.master, restoring.work)).toBeGreaterThan(kept + 1_000_000);
+    await bench.undo(restoring);
+    expect(await undoBytes(bench.pool.master, restoring.work)).toBe(0);
     await bench.swap(await bench.begin('acme', taken));
   });
 
