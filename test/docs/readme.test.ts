@@ -25,7 +25,9 @@ test('every file that the README names exists', () => {
 });
 
 test('every tenantry command that the README names exists', () => {
-  const commands = new Set('tenant domain dns place backup restore migrate drill schema exec event status kubeconfig'.split(' '));
+  const commands = new Set(
+    'tenant domain dns place backup restore migrate drill schema exec event status kubeconfig'.split(' '),
+  );
   for (const [, command] of readme.matchAll(/npx tenantry (\w+)/g)) expect(commands, command).toContain(command);
 });
 
