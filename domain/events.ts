@@ -22,6 +22,14 @@ const rowsSchema = z
   })
   .refine(({ keys, where }) => (keys === undefined) !== (where === undefined), 'give either keys or where');
 
+/** Kubernetes objects of a backup; rows stay as they are unless they are asked for too. */
+const objectsSchema = z.strictObject({
+  kinds: z.array(z.string().min(1)).min(1).optional(),
+  names: z.array(z.string().min(1)).min(1).optional(),
+  /** Also the rows of the whole tenant; those of `tables` or `rows` come in any case. */
+  withRows: z.boolean().optional(),
+});
+
 /** Scope and target of a restore, as an event, an API call and a hand-written execution input all give it. */
 export const restoreRequest = {
   asOf: z.string().min(1).optional(),
@@ -30,6 +38,7 @@ export const restoreRequest = {
   /** Also the tables whose rows the asked ones refer to. */
   withReferences: z.boolean().optional(),
   rows: rowsSchema.optional(),
+  objects: objectsSchema.optional(),
   into: z.enum(['copy', 'in-place']).optional(),
   approval: z.enum(['required', 'given']).optional(),
   dryRun: z.boolean().optional(),
@@ -182,9 +191,26 @@ export const results = {
     url: z.string(),
   }),
   TenantProvisioningFailed: failed,
-  TenantBackedUp: succeeded.extend({ backups: z.array(z.object({ tenantId: z.string(), backupId: z.string() })) }),
+  TenantBackedUp: succeeded.extend({
+    backups: z.array(
+      z.object({
+        tenantId: z.string(),
+        backupId: z.string(),
+        /** Whether the Kubernetes objects of its own app are in it; absent for the shared app. */
+        objects: z.enum(['archived', 'missing']).optional(),
+        objectsReason: z.string().optional(),
+      }),
+    ),
+  }),
   TenantBackupFailed: failed,
-  TenantRestored: succeeded.extend({ restoreId: z.string(), backupId: z.string() }),
+  TenantRestored: succeeded.extend({
+    restoreId: z.string(),
+    backupId: z.string(),
+    /** Kubernetes objects that were made or changed, or in a dry run would be. */
+    objects: z.int().nonnegative().optional(),
+    /** Has the objects as they were before. */
+    safetyBackupId: z.string().optional(),
+  }),
   TenantRestoreUndone: succeeded,
   TenantRestoreFailed: failed,
   TenantCloned: succeeded.extend({

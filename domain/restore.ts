@@ -6,13 +6,15 @@ import type { ColumnDrift } from './restore-report.ts';
 import { type Scope, type TenantTable, tableName } from './scope.ts';
 import { type StepRoute, stepRoute } from './step-route.ts';
 
-/** Where a restore stands. `staged` and `compared` can be re-opened and swapped later; the last five are final. */
+/** Where a restore stands. `staged` and `compared` can be re-opened and swapped later. `restored` is one of Kubernetes
+ * objects alone; it and those behind it are final. */
 export const restoreStatuses = [
   'planned',
   'staged',
   'compared',
   'awaiting-approval',
   'swapped',
+  'restored',
   'previewed',
   'cloned',
   'undone',

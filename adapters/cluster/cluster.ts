@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { StepFailure } from '../../domain/errors.ts';
+import { type Leftover, removalPatch } from '../../domain/workload/leftovers.ts';
 import { type KubeObject, objectName } from '../../domain/workload/object.ts';
 import { inOrder } from '../../domain/workload/order.ts';
 import { createApplySets } from './apply-set.ts';
@@ -54,6 +55,11 @@ export interface Cluster {
    * Namespace itself, which keeps the books. Objects without Tenantry's label are left alone. Answers the names of what went.
    */
   applySet(objects: readonly KubeObject[]): Promise<{ readonly pruned: readonly string[] }>;
+  /**
+   * Takes these fields out of an object, whoever owns them: server-side apply leaves those of others. Answers the object as it is
+   * then. Throws WorkloadRefused where it cannot be without them, and where it is of another version than `object` by now.
+   */
+  trim(object: KubeObject, fields: readonly Leftover[], options?: Pick<ApplyOptions, 'dryRun'>): Promise<KubeObject>;
   get(ref: ObjectRef): Promise<KubeObject | undefined>;
   /** Nothing where the cluster does not know the kind. */
   list(kind: KindOf, filter?: ListFilter): Promise<KubeObject[]>;
@@ -143,6 +149,20 @@ export const openClusterWith = (
     return objects.map((object) => applied.get(object)!);
   };
 
+  const trim: Cluster['trim'] = async (object, fields, { dryRun } = {}) => {
+    const { name: called, namespace, resourceVersion } = object.metadata;
+    const query = new URLSearchParams({ fieldManager: 'tenantry', ...(dryRun ? { dryRun: 'All' } : {}) });
+    const answer = await transport.send({
+      method: 'PATCH',
+      path: `${pathOf(await resources.require(object), { namespace, name: called })}?${query}`,
+      // Places in lists count from the object that was read: of another version the API refuses with 422.
+      body: [{ op: 'test', path: '/metadata/resourceVersion', value: resourceVersion }, ...removalPatch(fields)],
+      contentType: 'application/json-patch+json',
+    });
+    if (answer.status !== 200) throw refusal(name, `trim ${objectName(object)}`, answer);
+    return answer.body as KubeObject;
+  };
+
   const found = (doing: string, answer: ApiAnswer): boolean => {
     if (answer.status === 404) return false;
     if (answer.status < 300) return true;
@@ -204,6 +224,7 @@ export const openClusterWith = (
     name,
     apply,
     applySet,
+    trim,
     get,
     list,
     remove,

@@ -1,115 +1,165 @@
 import { StepFailure } from '../../domain/errors.ts';
-import { type FieldChange, fieldChanges } from '../../domain/workload/changes.ts';
+import type { ObjectChange, ObjectsReport } from '../../domain/restore-objects.ts';
+import { fieldChanges } from '../../domain/workload/changes.ts';
 import { strip } from '../../domain/workload/exported.ts';
-import { type KubeObject, labelNames, objectName } from '../../domain/workload/object.ts';
+import { leftovers, without } from '../../domain/workload/leftovers.ts';
+import { type KubeObject, labelNames, manager, objectName } from '../../domain/workload/object.ts';
+import { rankOf } from '../../domain/workload/order.ts';
+import { type Wish, wishesOf, withMarksOf } from '../../domain/workload/wishes.ts';
 import type { Cluster } from './cluster.ts';
+import { requireOwnNamespace } from './take-down.ts';
 
 export interface ObjectsRestore {
-  /** What `readExported` gave. */
+  /** Those of the backup that are asked for, as `archivedObjects` gave them; their namespace may have been another one. */
   readonly objects: readonly KubeObject[];
   readonly tenantId: string;
-  /** Where they go; the namespace need not be there. */
+  /** Where the tenant is now; the namespace need not be there. */
   readonly namespace: string;
-  /** Kinds and names to restore; all unless told. */
-  readonly kinds?: readonly string[] | undefined;
-  readonly names?: readonly string[] | undefined;
-  /** What becomes of objects that are there: left alone, or set back. Objects that the backup does not know stay in any case. */
-  readonly existing: 'skip' | 'update';
-  /** Routes too: only where they do not take the hosts from another place of the tenant. */
-  readonly routes?: boolean | undefined;
-  /** Workloads get no pods yet: whoever restores the database with them starts them afterwards. */
-  readonly paused?: boolean | undefined;
+  /** What a deployment would apply there now, and the route that the tenant has now (`todaysObjects`). */
+  readonly today: readonly KubeObject[];
 }
 
-export interface RestoredObject {
-  /** `apps/v1 Deployment t-acme/app` */
-  readonly object: string;
-  readonly change: 'create' | 'update' | 'same' | 'skip';
-  /** What differs from now; nothing for objects that are made or skipped. */
-  readonly fields: readonly FieldChange[];
-}
+/** Annotation of the pods that a restore started anew, because what they had read changed. */
+const restoredMark = 'tenantry.dev/restored';
 
-export interface ObjectsRestored {
-  readonly objects: readonly RestoredObject[];
-  /** Secrets whose values a backup does not have: they are filled from Secrets Manager by the next deployment. */
-  readonly secrets: readonly string[];
-}
+const isNamespace = ({ kind }: KubeObject): boolean => kind === 'Namespace';
+const isRoute = ({ kind }: KubeObject): boolean => kind === 'Ingress';
 
-const routeKinds: ReadonlySet<string> = new Set(['Ingress', 'HTTPRoute']);
-const scaledKinds: ReadonlySet<string> = new Set(['Deployment', 'StatefulSet']);
-
-const moved = (object: KubeObject, { namespace, paused }: ObjectsRestore): KubeObject => {
-  const { kind, metadata, spec } = object;
-  const place = kind === 'Namespace' ? { name: namespace } : { namespace };
-  const still = paused && scaledKinds.has(kind) ? { spec: { ...(spec as object), replicas: 0 } } : {};
-  return { ...object, ...still, metadata: { ...metadata, ...place } };
-};
-
-const chosen = (object: KubeObject, { kinds, names, routes, paused }: ObjectsRestore): boolean => {
-  const { kind, metadata } = object;
-  if (kind === 'Namespace') return true;
-  if (routeKinds.has(kind) && !routes) return false;
-  // An autoscaler would give a paused workload its pods back.
-  if (paused && kind === 'HorizontalPodAutoscaler') return false;
-  return (kinds === undefined || kinds.includes(kind)) && (names === undefined || names.includes(metadata.name));
-};
+/** Kinds whose content a pod reads when it starts. */
+const readAtStart: ReadonlySet<string> = new Set(['ConfigMap', 'Secret']);
 
 const lookUp = (cluster: Cluster, { apiVersion, kind, metadata }: KubeObject): Promise<KubeObject | undefined> =>
   cluster.get({ apiVersion, kind, namespace: metadata.namespace, name: metadata.name });
 
-/** A namespace of somebody else is no place to restore into. */
-const requireOwner = (now: KubeObject | undefined, { namespace, tenantId }: ObjectsRestore): void => {
-  const owner = now?.metadata.labels?.[labelNames.tenant];
-  if (now && owner !== tenantId)
-    throw new StepFailure(
-      'WorkloadRefused',
-      `namespace ${namespace} belongs to ${owner ?? 'nobody that Tenantry knows'}, not to tenant ${tenantId}; restore into another one`,
-    );
+const secretFields = (now: KubeObject, then: KubeObject) => {
+  const [data, wanted] = [now, then].map(({ data: values }) => (values ?? {}) as Readonly<Record<string, string>>);
+  const keys = [...new Set([...Object.keys(data!), ...Object.keys(wanted!)])].toSorted();
+  return keys
+    .filter((key) => data![key] !== wanted![key])
+    .map((key) => ({
+      path: `data.${key}`,
+      from: data![key] === undefined ? undefined : '(another value)',
+      to: wanted![key] === undefined ? undefined : '(the value of today)',
+    }));
 };
 
-const planOne = async (
-  cluster: Cluster,
-  object: KubeObject,
-  { existing, there }: { readonly existing: 'skip' | 'update'; readonly there: boolean },
-): Promise<RestoredObject> => {
-  const name = objectName(object);
-  const now = there ? await lookUp(cluster, object) : undefined;
-  if (!now) return { object: name, change: 'create', fields: [] };
-  if (existing === 'skip') return { object: name, change: 'skip', fields: [] };
+/** Fields that a wish changes. What other managers put in goes too, unless the API puts it in again as its default. */
+const changesOf = async (cluster: Cluster, { object, as }: Wish, now: KubeObject) => {
   const [then] = await cluster.apply([object], { dryRun: true });
-  const fields = fieldChanges(strip(now), strip(then!));
-  return { object: name, change: fields.length > 0 ? 'update' : 'same', fields };
+  if (object.kind === 'Secret') return secretFields(now, then!);
+  const [live, applied] = [strip(now), strip(then!)];
+  const extra = as === 'then' ? leftovers(live, object) : [];
+  if (extra.length === 0) return fieldChanges(live, applied);
+  const defaults = leftovers(strip(await cluster.trim(now, extra, { dryRun: true })), object).map(({ name }) => name);
+  const gone = leftovers(applied, object).filter(({ name }) => !defaults.includes(name));
+  return fieldChanges(live, without(applied, gone));
 };
 
-const select = (restore: ObjectsRestore): { readonly objects: KubeObject[]; readonly secrets: string[] } => {
-  const wanted = restore.objects.filter((object) => chosen(object, restore)).map((object) => moved(object, restore));
-  return {
-    objects: wanted.filter(({ kind }) => kind !== 'Secret'),
-    secrets: wanted.filter(({ kind }) => kind === 'Secret').map(({ metadata }) => metadata.name),
+interface Planned {
+  readonly wish: Wish;
+  readonly change: ObjectChange;
+}
+
+const planOne = async (cluster: Cluster, given: Wish, there: boolean): Promise<Planned> => {
+  const now = there ? await lookUp(cluster, given.object) : undefined;
+  const wish = { ...given, object: withMarksOf(given.object, now) };
+  const known = { object: objectName(wish.object), as: wish.as };
+  if (!now) return { wish, change: { ...known, change: 'create', fields: [] } };
+  const fields = await changesOf(cluster, wish, now);
+  return { wish, change: { ...known, change: fields.length > 0 ? 'update' : 'same', fields } };
+};
+
+/** A namespace that is gone is made as a deployment makes it, with all that the app needs to run, whatever is asked for. */
+const wishesIn = (restore: ObjectsRestore, there: boolean) => {
+  const { objects, today, namespace } = restore;
+  const found = wishesOf({ backup: objects, today, namespace });
+  if (there) return found;
+  const wanted = new Set(found.wishes.map(({ object }) => objectName(object)));
+  const missing = today.filter((object) => !wanted.has(objectName(object)));
+  const made = missing.map((object): Wish => ({ object, as: 'today' }));
+  return { wishes: [...made, ...found.wishes], left: found.left.filter(({ object }) => !/ Namespace /.test(object)) };
+};
+
+const planAll = async (cluster: Cluster, restore: ObjectsRestore) => {
+  const there = await requireOwnNamespace(cluster, restore);
+  const { wishes, left } = wishesIn(restore, there);
+  const planned = await Promise.all(wishes.map((wish) => planOne(cluster, wish, there)));
+  planned.sort((a, b) => rankOf(a.wish.object.kind) - rankOf(b.wish.object.kind));
+  const changing = planned.filter(({ change }) => change.change !== 'same');
+  const report: ObjectsReport = {
+    cluster: cluster.name,
+    namespace: restore.namespace,
+    objects: planned.map(({ change }) => change),
+    left,
+    restart: there && changing.some(({ wish }) => readAtStart.has(wish.object.kind)),
   };
+  return { report, changing: changing.map(({ wish }) => wish), there };
 };
 
 /**
  * What a restore would change, object by object and field by field, asked of the API itself (`dryRun=All`), so that its defaults
- * and refusals are in it. Changes nothing. Throws WorkloadRefused where the API would refuse an object that is there.
+ * and refusals are in it. Changes nothing. Throws WorkloadRefused where the API would refuse an object that is there, and where
+ * the namespace is not the tenant's.
  */
-export const planObjects = async (cluster: Cluster, restore: ObjectsRestore): Promise<ObjectsRestored> => {
-  const { objects, secrets } = select(restore);
-  const now = await cluster.get({ apiVersion: 'v1', kind: 'Namespace', name: restore.namespace });
-  requireOwner(now, restore);
-  const options = { existing: restore.existing, there: now !== undefined };
-  return { objects: await Promise.all(objects.map((object) => planOne(cluster, object, options))), secrets };
+export const planObjects = async (cluster: Cluster, restore: ObjectsRestore): Promise<ObjectsReport> =>
+  (await planAll(cluster, restore)).report;
+
+const attempts = 5;
+
+/** Takes out what others put in. Controllers write to the same object, so it is read anew when its version has changed. */
+const trimTo = async (cluster: Cluster, wanted: KubeObject): Promise<void> => {
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    const now = await lookUp(cluster, wanted);
+    const extra = now === undefined ? [] : leftovers(strip(now), wanted);
+    if (now === undefined || extra.length === 0) return;
+    try {
+      await cluster.trim(now, extra);
+      return;
+    } catch (error) {
+      const after = error instanceof StepFailure ? await lookUp(cluster, wanted) : undefined;
+      if (after === undefined || after.metadata.resourceVersion === now.metadata.resourceVersion) throw error;
+    }
+  }
+  throw new StepFailure(
+    'WorkloadNotReady',
+    `${objectName(wanted)} in ${cluster.name} changes faster than it can be restored; scale what writes to it down, or try again`,
+  );
+};
+
+const restartPods = async (cluster: Cluster, namespace: string, mark: string): Promise<void> => {
+  const kind = { apiVersion: 'apps/v1', kind: 'Deployment' };
+  const ours = await cluster.list(kind, { namespace, labels: `${labelNames.managedBy}=${manager}` });
+  const patches = ours.map(({ metadata }) => ({
+    ...kind,
+    metadata: { name: metadata.name, namespace },
+    spec: { template: { metadata: { annotations: { [restoredMark]: mark } } } },
+  }));
+  // Another manager: an apply of ours that names one field would take all the others of ours away.
+  await cluster.apply(patches, { fieldManager: 'tenantry-restart' });
 };
 
 /**
- * Restores objects of a backup in the order in which they need each other, and answers what it changed. A repeat changes
- * nothing more.
+ * Restores objects of a backup in the order in which they need each other. `begin` is told what will change before anything
+ * does, and answers what the first attempt was told: that is the answer, and pods that it had to start anew are. `mark` names the
+ * restore on them. A repeat changes nothing more.
  */
-export const restoreObjects = async (cluster: Cluster, restore: ObjectsRestore): Promise<ObjectsRestored> => {
-  const plan = await planObjects(cluster, restore);
-  const changing = new Set(
-    plan.objects.filter(({ change }) => change === 'create' || change === 'update').map(({ object }) => object),
-  );
-  await cluster.apply(select(restore).objects.filter((object) => changing.has(objectName(object))));
-  return plan;
+export const restoreObjects = async (
+  cluster: Cluster,
+  restore: ObjectsRestore & {
+    readonly mark: string;
+    readonly begin: (report: ObjectsReport) => Promise<ObjectsReport>;
+  },
+): Promise<ObjectsReport> => {
+  const { report, changing, there } = await planAll(cluster, restore);
+  const first = await restore.begin(report);
+  if (!there) {
+    // The whole set first: its books are right, and nothing waits for a Secret that nobody asked for.
+    await cluster.applySet(restore.today.filter((object) => !isRoute(object)));
+    await cluster.apply(restore.today.filter(isRoute));
+  }
+  const wishes = changing.filter(({ object }) => !isNamespace(object));
+  await cluster.apply(wishes.map(({ object }) => object));
+  for (const { object, as } of wishes) if (as === 'then') await trimTo(cluster, object);
+  if (first.restart || report.restart) await restartPods(cluster, restore.namespace, restore.mark);
+  return first;
 };

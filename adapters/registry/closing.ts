@@ -1,6 +1,7 @@
 import { StepFailure } from '../../domain/errors.ts';
 import { describeEnd, type ExecutionEnd, ownEnds } from '../../domain/execution-end.ts';
 import type { Operation } from '../../domain/operation.ts';
+import { wayBack } from '../../domain/restore-objects.ts';
 import { settleOffboarding, settleProvisioning } from './endings.ts';
 import type { OperationFailure } from './operations.ts';
 import { settlePlanChange } from './plan-state.ts';
@@ -23,10 +24,13 @@ const placeMaking = ['CreateServer', 'CreateDatabase', 'PrepareDatabase'];
 /** Nothing here logs in to a tenant's database: what a restore had staged there stays until it is discarded. */
 const failRestores = async ({ restores, journal }: RegistryParts, { operation, reason }: Failure): Promise<void> => {
   const swapping = (await journal.list(operation)).some(({ step }) => step === 'SwapRestore');
-  for (const { id, stagingSchema } of await restores.ofOperation(operation)) {
+  for (const { id, tenantId, stagingSchema, safetyBackupId } of await restores.ofOperation(operation)) {
     const left = `its copy ${stagingSchema} stays in the database until restore ${id} is discarded`;
     const doubt = swapping ? '; the swap had begun, so discarding looks first whether it was committed' : '';
-    await restores.abandon({ id, operation, failure: `${reason}; ${left}${doubt}` });
+    const back = safetyBackupId
+      ? `; Kubernetes objects may have been set back: ${wayBack(tenantId, safetyBackupId)}`
+      : '';
+    await restores.abandon({ id, operation, failure: `${reason}; ${left}${doubt}${back}` });
   }
 };
 

@@ -13,6 +13,7 @@ import { migration012 } from './migrations/012-plan-changes.ts';
 import { migration013 } from './migrations/013-tier-moves.ts';
 import { migration014 } from './migrations/014-objects.ts';
 import { migration015 } from './migrations/015-domains.ts';
+import { migration016 } from './migrations/016-restored-objects.ts';
 
 export interface Migration {
   readonly name: string;
@@ -35,6 +36,7 @@ export const migrations: readonly Migration[] = [
   migration013,
   migration014,
   migration015,
+  migration016,
 ];
 
 /**

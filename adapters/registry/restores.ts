@@ -1,5 +1,6 @@
 import { StepFailure } from '../../domain/errors.ts';
 import type { RestoreStatus } from '../../domain/restore.ts';
+import type { ObjectsReport, ObjectsRequest } from '../../domain/restore-objects.ts';
 import type { RestorePlanNotes, RestoreReport, StagedTable, SwapResult } from '../../domain/restore-report.ts';
 import type { RowsRequest } from '../../domain/rows.ts';
 import type { Sql } from '../postgres/sql.ts';
@@ -15,6 +16,8 @@ export interface NewRestore {
   /** `schema.table` in foreign-key order. */
   readonly tables: readonly string[];
   readonly rows: RowsRequest | null;
+  /** Kubernetes objects that are restored too, or alone: then `tables` is empty. */
+  readonly objects?: ObjectsRequest | null;
   readonly into: 'copy' | 'in-place' | 'new-tenant';
   /** Whose backup it is, where `tenantId` is a tenant that is made of it. */
   readonly sourceTenantId?: string | null;
@@ -35,6 +38,12 @@ export interface Restore extends Omit<NewRestore, 'takenAt' | 'asOf' | 'reason' 
   readonly status: RestoreStatus;
   readonly staged: readonly StagedTable[] | null;
   readonly report: RestoreReport | null;
+  /** What restoring the objects would change. */
+  readonly objectsPlan: ObjectsReport | null;
+  /** What it set out to change; null until it began. */
+  readonly objectsResult: ObjectsReport | null;
+  /** Has the objects as they were before; null until it began. */
+  readonly safetyBackupId: string | null;
   readonly result: (SwapResult & { readonly fencedMs: number }) | null;
   readonly undo: SwapResult | null;
   readonly undoUntil: Date | null;
@@ -79,14 +88,17 @@ export interface Restores {
   reopen(request: InCharge & { approval: boolean; dryRun: boolean }): Promise<Restore>;
   noteStaged(request: InCharge & { staged: readonly StagedTable[] }): Promise<void>;
   noteCompared(request: InCharge & { report: RestoreReport }): Promise<void>;
+  noteObjectsPlanned(request: InCharge & { report: ObjectsReport }): Promise<void>;
+  /** Before the first object changes. Answers what the first attempt noted. */
+  noteObjectsBegun(request: InCharge & { report: ObjectsReport; safetyBackupId: string }): Promise<ObjectsReport>;
   noteAwaiting(request: InCharge): Promise<void>;
   noteSwapped(
     request: InCharge & { result: SwapResult & { fencedMs: number }; undoUntil: Date; report: RestoreReport },
   ): Promise<void>;
   /** Ends the restore into a new tenant: so many rows were loaded, in so many milliseconds. A repeat changes nothing. */
   noteCloned(request: InCharge & { rows: number; millis: number }): Promise<void>;
-  /** Ends it: kept as a copy or only looked at. A swapped one keeps its status. */
-  finish(request: InCharge & { outcome: 'swapped' | 'staged' | 'previewed' }): Promise<Restore>;
+  /** Ends it: objects restored, kept as a copy or only looked at. A swapped one keeps its status. */
+  finish(request: InCharge & { outcome: 'swapped' | 'restored' | 'staged' | 'previewed' }): Promise<Restore>;
   /** Gives a staged copy back after a failed swap, ends any other one as failed. Swapped ones are left alone; a clone goes with its tenant. */
   abandon(request: InCharge & { failure: string }): Promise<void>;
   noteUndone(request: { id: string; undo: SwapResult }): Promise<void>;
@@ -96,14 +108,23 @@ export interface Restores {
 const columns = `id, tenant_id AS "tenantId", operation_id AS "operationId", opened_by AS "openedBy", backup_id AS "backupId",
   taken_at AS "takenAt", as_of AS "asOf", missing_seconds AS "missingSeconds", tables, rows, into_place AS "into", source_tenant_id AS "sourceTenantId", approval,
   dry_run AS "dryRun", status, staging_schema AS "stagingSchema", undo_schema AS "undoSchema", staged, plan, report, result,
+  objects, objects_plan AS "objectsPlan", objects_result AS "objectsResult", safety_backup_id AS "safetyBackupId",
   undo, undo_until AS "undoUntil", reason, requested_by AS "requestedBy", failure, created_at AS "createdAt",
   updated_at AS "updatedAt", staged_at AS "stagedAt", compared_at AS "comparedAt", swapped_at AS "swappedAt",
   undone_at AS "undoneAt", ended_at AS "endedAt"`;
 
 const insertRestore = `
   INSERT INTO restores (id, tenant_id, operation_id, opened_by, backup_id, taken_at, as_of, missing_seconds, tables, rows,
-    into_place, approval, dry_run, staging_schema, undo_schema, plan, reason, requested_by, source_tenant_id)
-  VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) ON CONFLICT (id) DO NOTHING`;
+    into_place, approval, dry_run, staging_schema, undo_schema, plan, reason, requested_by, source_tenant_id, objects)
+  VALUES ($1, $2, $3, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19) ON CONFLICT (id) DO NOTHING`;
+
+/** What a restore must be to end in that way. Where people approved it, it has waited for them since. */
+const finishable: Readonly<Record<'swapped' | 'restored' | 'staged' | 'previewed', readonly RestoreStatus[]>> = {
+  swapped: ['swapped'],
+  restored: ['compared', 'awaiting-approval', 'restored'],
+  staged: ['compared', 'staged'],
+  previewed: ['compared', 'previewed'],
+};
 
 const json = (value: unknown): string | null => (value === null || value === undefined ? null : JSON.stringify(value));
 
@@ -154,6 +175,7 @@ export const openRestores = (sql: Sql): Restores => {
         restore.reason,
         restore.requestedBy,
         restore.sourceTenantId,
+        json(restore.objects),
       ]);
       const planned = await get(restore.id);
       if (!planned) throw new Error(`restore ${restore.id} vanished while it was planned`);
@@ -209,6 +231,23 @@ export const openRestores = (sql: Sql): Restores => {
         json(report),
       ]);
     },
+    noteObjectsPlanned: async ({ report, ...inCharge }) => {
+      await move(
+        inCharge,
+        ['planned', 'compared'],
+        `status = 'compared', objects_plan = $4, compared_at = coalesce(compared_at, now())`,
+        [json(report)],
+      );
+    },
+    noteObjectsBegun: async ({ report, safetyBackupId, ...inCharge }) => {
+      const { objectsResult } = await move(
+        inCharge,
+        ['compared', 'awaiting-approval'],
+        `objects_result = coalesce(objects_result, $4), safety_backup_id = coalesce(safety_backup_id, $5)`,
+        [json(report), safetyBackupId],
+      );
+      return objectsResult ?? report;
+    },
     noteAwaiting: async (inCharge) => {
       await move(inCharge, ['compared', 'awaiting-approval'], `status = 'awaiting-approval'`);
     },
@@ -231,8 +270,7 @@ export const openRestores = (sql: Sql): Restores => {
       );
     },
     finish: ({ outcome, ...inCharge }) => {
-      const from: RestoreStatus[] = outcome === 'swapped' ? ['swapped'] : ['compared', outcome];
-      return move(inCharge, from, `status = $4, ended_at = coalesce(ended_at, now())`, [outcome]);
+      return move(inCharge, finishable[outcome], `status = $4, ended_at = coalesce(ended_at, now())`, [outcome]);
     },
     abandon: async ({ id, operation, failure }) => {
       await sql.query(

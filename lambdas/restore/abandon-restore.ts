@@ -10,6 +10,7 @@ import { inTenantDatabase } from '../../adapters/restore/tenant-database.ts';
 import type { World } from '../../adapters/world.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { undoUntilOf } from '../../domain/restore.ts';
+import { wayBack } from '../../domain/restore-objects.ts';
 import type { SwapResult } from '../../domain/restore-report.ts';
 import { step } from '../step.ts';
 
@@ -47,6 +48,10 @@ const cleanUp = async (
   const { restores } = world.registry;
   const own = restore.operationId === operation;
   const copyToKeep = own && restore.openedBy !== operation;
+  if (restore.objects && restore.tables.length === 0) {
+    if (own) await restores.abandon({ id, operation, failure });
+    return;
+  }
   const { swapped, undone } = await inTenantDatabase(world, tenantId, signal, async (client) => {
     const effects = await clientSql(client).transaction(() =>
       abandonEffects<Marked, SwapResult>(client, { operation, restoreId: id, tenantId }),
@@ -64,12 +69,21 @@ const cleanUp = async (
   if (own) await restores.abandon({ id, operation, failure });
 };
 
+/** Kubernetes objects that were set back stay so; the reason says what takes them back. */
+const withWayBack = async ({ registry }: World, operation: string, reason: string): Promise<string> => {
+  const begun = (await registry.restores.ofOperation(operation)).find(({ safetyBackupId }) => safetyBackupId !== null);
+  if (!begun?.safetyBackupId) return reason;
+  const way = `; Kubernetes objects had been set back; as they were before they are in safety backup ${begun.safetyBackupId}: ${wayBack(begun.tenantId, begun.safetyBackupId)}`;
+  return `${reason.slice(0, 2_000 - way.length)}${way}`;
+};
+
 /**
  * Compensation: nothing of this operation can commit any more, staging is dropped (a copy that was opened again stays), the
  * operation ends with its reason and the lease is free. A repeat answers the same.
  */
 export const handler = step('AbandonRestore', contract, async ({ operation, tenantId, failure }, world, signal) => {
-  const failed = describeFailure(await failureOfTask(world.registry, operation, failure));
+  const told = describeFailure(await failureOfTask(world.registry, operation, failure));
+  const failed = { ...told, reason: await withWayBack(world, operation, told.reason) };
   const known = await world.registry.operations.get(operation);
   // What stands is not cleaned away: the copy of a restore that was finished belongs to its tenant.
   if (known?.status !== 'succeeded')

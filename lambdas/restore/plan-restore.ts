@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
+import { askedObjects, placeOfObjects } from '../../adapters/cluster/asked-objects.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import { checkFilter } from '../../adapters/restore/filter.ts';
 import { dropSchemas, restoreIdOf, restoreSchemas } from '../../adapters/restore/layout.ts';
 import { inTenantDatabase, leaseSeconds } from '../../adapters/restore/tenant-database.ts';
 import type { World } from '../../adapters/world.ts';
+import type { Backup } from '../../domain/backup.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { restoreRequest } from '../../domain/events.ts';
 import {
@@ -17,6 +19,7 @@ import {
   restoreRoute,
 } from '../../domain/restore.ts';
 import { hasDrift, tableDrift } from '../../domain/restore-drift.ts';
+import { checkObjectsRequest, isAboutRows, withObjects } from '../../domain/restore-objects.ts';
 import { parseRows } from '../../domain/rows.ts';
 import { tableName } from '../../domain/scope.ts';
 import { type StepRoute, stepRoutes } from '../../domain/step-route.ts';
@@ -41,6 +44,9 @@ const contract = {
     into: z.enum(['copy', 'in-place']),
     approval: z.boolean(),
     dryRun: z.boolean(),
+    hasRows: z.boolean(),
+    /** Kubernetes objects are restored, alone or before the rows. */
+    hasObjects: z.boolean(),
     /** True when the copy lies in staging already: the machine goes on with CompareRestore. */
     staged: z.boolean(),
     /** Its long steps take longer than a Lambda lives: they run as container tasks. */
@@ -65,6 +71,8 @@ const answer = (
   into,
   approval: restore.approval,
   dryRun: restore.dryRun,
+  hasRows: restore.objects == null || restore.tables.length > 0,
+  hasObjects: restore.objects != null,
   staged,
   large: route === 'task',
   backupId: restore.backupId,
@@ -80,6 +88,11 @@ const reopen = async (world: World, input: Input): Promise<z.input<typeof contra
     throw new StepFailure('InvalidStepInput', 'restoreId is missing; action swap needs the id of a staged copy');
   if (input.dryRun)
     throw new StepFailure('InvalidStepInput', 'dryRun with action swap: the copy is compared already, read its report');
+  if (input.objects)
+    throw new StepFailure(
+      'InvalidStepInput',
+      'objects with action swap: a copy has rows alone; restore the objects by a request of their own',
+    );
   const { archive } = world;
   const { restores, backups } = world.registry;
   const copy = await restores.require({ id: input.restoreId, tenantId: input.tenantId });
@@ -121,26 +134,25 @@ const momentHint = async (
   return [`${tenant} has a server of its own: a point-in-time restore leaves none of those ${missingSeconds} s out`];
 };
 
-const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.input<typeof contract.output>> => {
-  const { registry, archive } = world;
-  const sealed = await registry.backups.sealed(input.tenantId);
-  const { backup, asOf, missingSeconds } = chooseBackup({
-    tenantId: input.tenantId,
-    backups: sealed.flatMap(({ id, takenAt, kind }) => (takenAt === null ? [] : [{ id, takenAt, kind }])),
-    backupId: input.backupId,
-    asOf: input.asOf,
-    now: world.now(),
-  });
-  const record = sealed.find(({ id }) => id === backup.id);
-  const manifest = await archive.manifest(input.tenantId, record?.archiveId ?? backup.id, record?.manifestSha256);
-  if (input.rows && input.tables)
-    throw new StepFailure('InvalidStepInput', 'tables and rows: rows name their own table; leave tables out');
-  if (input.rows && input.withReferences)
-    throw new StepFailure(
-      'InvalidStepInput',
-      'rows and withReferences: rows are restored alone; name the tables, or restore the rows that they refer to first',
-    );
-  const hint = await momentHint(world, input, { asOf, missingSeconds });
+interface ChosenRows extends Pick<Restore, 'tables' | 'rows' | 'plan'> {
+  readonly route: StepRoute;
+}
+
+/** Of a restore of objects alone: no row is read or touched. */
+const noRows: ChosenRows = {
+  tables: [],
+  rows: null,
+  plan: { needs: [], referredBy: [], warnings: [], drift: [] },
+  route: 'lambda',
+};
+
+const chooseRows = async (
+  world: World,
+  input: Input,
+  { backup, hint }: { backup: Pick<Backup, 'id' | 'archiveId' | 'manifestSha256'>; hint: readonly string[] },
+  signal: AbortSignal,
+): Promise<ChosenRows> => {
+  const manifest = await world.archive.manifest(input.tenantId, backup.archiveId, backup.manifestSha256);
   const found = await inTenantDatabase(world, input.tenantId, signal, async (client) => {
     const scope = await readScope(client);
     const asked = input.rows ? [input.rows.table] : input.tables;
@@ -153,31 +165,66 @@ const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.
     const around = closure(scope, tables);
     return { tables, rows, around, drift, warnings: [...warnings, ...planWarnings(around, drift), ...hint] };
   });
-  const into = input.into ?? 'copy';
+  const { tables, rows, around, drift, warnings } = found;
+  const { through: route = restoreRoute(manifest, tables) } = input;
+  return { tables, rows, plan: { ...around, drift, warnings }, route };
+};
+
+const checkRequest = (input: Input): void => {
+  checkObjectsRequest(input);
+  if (input.rows && input.tables)
+    throw new StepFailure('InvalidStepInput', 'tables and rows: rows name their own table; leave tables out');
+  if (input.rows && input.withReferences)
+    throw new StepFailure(
+      'InvalidStepInput',
+      'rows and withReferences: rows are restored alone; name the tables, or restore the rows that they refer to first',
+    );
+};
+
+const plan = async (world: World, input: Input, signal: AbortSignal): Promise<z.input<typeof contract.output>> => {
+  const { registry } = world;
+  const { tenantId: tenant, operation, objects } = input;
+  checkRequest(input);
+  if (objects) await placeOfObjects(world, tenant);
+  const sealed = await registry.backups.sealed(tenant);
+  const { backup, asOf, missingSeconds } = chooseBackup({
+    tenantId: tenant,
+    backups: (objects ? withObjects(sealed, input) : sealed).flatMap(({ id, takenAt, kind }) =>
+      takenAt === null ? [] : [{ id, takenAt, kind }],
+    ),
+    backupId: input.backupId,
+    asOf: input.asOf,
+    now: world.now(),
+  });
+  if (objects) await askedObjects(world, { tenantId: tenant, backupId: backup.id, objects });
+  const hint = await momentHint(world, input, { asOf, missingSeconds });
+  const record = sealed.find(({ id }) => id === backup.id)!;
+  const rows = isAboutRows(input) ? await chooseRows(world, input, { backup: record, hint }, signal) : noRows;
+  const into = input.into ?? (objects ? 'in-place' : 'copy');
   const dryRun = input.dryRun ?? false;
-  const id = restoreIdOf(input.operation);
+  const id = restoreIdOf(operation);
   const schemas = restoreSchemas(id);
   const restore = await registry.restores.plan({
     id,
-    tenantId: input.tenantId,
-    operationId: input.operation,
+    tenantId: tenant,
+    operationId: operation,
     backupId: backup.id,
     takenAt: backup.takenAt,
     asOf,
     missingSeconds,
-    tables: found.tables,
-    rows: found.rows,
+    tables: rows.tables,
+    rows: rows.rows,
+    objects: objects ?? null,
     into,
     approval: needsApproval({ into, dryRun, approval: input.approval }),
     dryRun,
     stagingSchema: schemas.staging,
     undoSchema: schemas.undo,
-    plan: { ...found.around, drift: found.drift, warnings: found.warnings },
+    plan: rows.plan,
     reason: input.reason,
     requestedBy: input.requestedBy,
   });
-  const { through: route = restoreRoute(manifest, restore.tables) } = input;
-  return answer(restore, { into, staged: false, route });
+  return answer(restore, { into, staged: false, route: rows.route });
 };
 
 /**

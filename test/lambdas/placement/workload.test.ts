@@ -8,8 +8,10 @@ import { requireOwnApp } from '../../../adapters/cluster/own-app.ts';
 import { restoreObjects } from '../../../adapters/cluster/restore-objects.ts';
 import { prepareRouteSwitch, switchRoute } from '../../../adapters/cluster/route.ts';
 import { takeDown } from '../../../adapters/cluster/take-down.ts';
+import { todaysObjects } from '../../../adapters/cluster/todays-objects.ts';
 import { openIdentities } from '../../../adapters/clusters/identities.ts';
 import type { World } from '../../../adapters/world.ts';
+import { type ObjectsReport, objectsDiff } from '../../../domain/restore-objects.ts';
 import { handler as awaitWorkload } from '../../../lambdas/placement/await-workload.ts';
 import { handler as awaitWorkloadGone } from '../../../lambdas/placement/await-workload-gone.ts';
 import { handler as deployWorkload } from '../../../lambdas/placement/deploy-workload.ts';
@@ -141,13 +143,17 @@ describe('a tenant with an app of its own', () => {
     expect(await archivedObjects(world, 'weyland', 'b-2')).toBeUndefined();
     const service = { apiVersion: 'v1', kind: 'Service', namespace, name: 'app' };
     await cluster.remove(service);
-    const restore = { tenantId: 'weyland', namespace, kinds: ['Service'], existing: 'skip' } as const;
     const objects = (await archivedObjects(world, 'weyland', 'b-1'))!;
-    expect((await restoreObjects(cluster, { ...restore, objects })).objects).toContainEqual({
-      object: `v1 Service ${namespace}/app`,
-      change: 'create',
-      fields: [],
-    });
+    const today = await todaysObjects(world, cluster, requireOwnApp(placement));
+    const restore = {
+      objects,
+      today,
+      tenantId: 'weyland',
+      namespace,
+      mark: 'r-1',
+      begin: async (one: ObjectsReport) => one,
+    };
+    expect(objectsDiff(await restoreObjects(cluster, restore))[0]).toBe(`+ v1 Service ${namespace}/app`);
     expect(await cluster.get(service)).toBeDefined();
     // A backup is removed with all that is under its prefix.
     await world.archive.remove('weyland', 'b-1');
