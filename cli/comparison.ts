@@ -1,3 +1,4 @@
+import { type ObjectsReport, type ObjectsRequest, objectsDiff } from '../domain/restore-objects.ts';
 import { instant, red, tableLines } from './print.ts';
 import { duration } from './times.ts';
 
@@ -47,6 +48,11 @@ export interface RestoreRecord {
   readonly result?: { readonly inserted: number } | null;
   readonly dryRun: boolean;
   readonly undoUntil: string | null;
+  /** Kubernetes objects that were asked for, what they differ in, and what was set back. */
+  readonly objects?: ObjectsRequest | null;
+  readonly objectsPlan?: ObjectsReport | null;
+  readonly objectsResult?: ObjectsReport | null;
+  readonly safetyBackupId?: string | null;
   readonly createdAt: string;
   readonly reason: string | null;
   readonly failure: string | null;
@@ -95,6 +101,16 @@ const rowsWords = ({ table, keys, where }: NonNullable<RestoreRecord['rows']>): 
   return `${keys.length === 1 ? 'row' : 'rows'} of ${table} with key ${shown.join(', ')}${more}`;
 };
 
+const objectsWords = ({ kinds, names }: ObjectsRequest): string =>
+  [
+    'Kubernetes objects',
+    ...(kinds ? [`of kind ${kinds.join(', ')}`] : []),
+    ...(names ? [`named ${names.join(', ')}`] : []),
+  ].join(' ');
+
+const rowsLine = ({ rows, tables }: RestoreRecord): string =>
+  rows ? `only ${rowsWords(rows)}` : `tables ${tables.join(', ')}`;
+
 /** What will be read, and what is not in it, before anything is loaded. */
 export const planLines = (restore: RestoreRecord): string[] => {
   const { backupId, takenAt, asOf, missingSeconds } = restore;
@@ -104,7 +120,8 @@ export const planLines = (restore: RestoreRecord): string[] => {
     missingSeconds > 0
       ? `not in the archive: ${duration(missingSeconds)} of changes ${until}`
       : `the archive was taken at that very second`,
-    restore.rows ? `only ${rowsWords(restore.rows)}` : `tables ${restore.tables.join(', ')}`,
+    ...(restore.objects ? [objectsWords(restore.objects)] : []),
+    ...(restore.objects && restore.tables.length === 0 ? [] : [rowsLine(restore)]),
     ...[...tieLines(restore), ...restore.plan.warnings.filter((warning) => !isTie(warning))].map(
       (note) => `note: ${note}`,
     ),
@@ -138,20 +155,24 @@ const tableSamples = ({ table, samples = [], onlyNow, onlyThen, changed }: Table
   ];
 };
 
-/** What differs between now and then: counts of every table, then some rows of each. */
-export const comparisonLines = ({ report }: RestoreRecord): string[] => {
+/** What differs between now and then: counts of every table, then some rows of each, then the objects. */
+export const comparisonLines = ({ report, objects, objectsPlan, objectsResult }: RestoreRecord): string[] => {
   const tables = report?.tables ?? [];
-  return [
-    ...tableLines(tables, [
-      { title: 'table', value: (row) => row.table },
-      { title: 'only now', value: (row) => row.onlyNow, right: true },
-      { title: 'only then', value: (row) => row.onlyThen, right: true },
-      { title: 'changed', value: (row) => row.changed, right: true },
-      { title: 'same', value: (row) => row.same, right: true },
-    ]),
-    ...tables.flatMap(tableSamples),
-  ];
+  const ofObjects = objectsResult ?? objectsPlan;
+  const rows = tables.length > 0 || !objects ? rowLines(tables) : [];
+  return [...rows, ...(ofObjects ? objectsDiff(ofObjects) : [])];
 };
+
+const rowLines = (tables: readonly TableDifference[]): string[] => [
+  ...tableLines(tables, [
+    { title: 'table', value: (row) => row.table },
+    { title: 'only now', value: (row) => row.onlyNow, right: true },
+    { title: 'only then', value: (row) => row.onlyThen, right: true },
+    { title: 'changed', value: (row) => row.changed, right: true },
+    { title: 'same', value: (row) => row.same, right: true },
+  ]),
+  ...tables.flatMap(tableSamples),
+];
 
 /** What a swap would refuse, each with its fix. */
 export const brokenLines = ({ report }: RestoreRecord): string[] =>

@@ -46,6 +46,15 @@ export const run = async (...request: Parameters<typeof start>): Promise<Operati
 
 export const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
+/** The same for values that may be given together: `Deployment,ConfigMap`. */
+export const collectList = (value: string, before: readonly string[] = []): string[] => [
+  ...before,
+  ...value
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== ''),
+];
+
 /** Argument parser of an option that takes a whole number. */
 export const wholeNumber =
   (least: number, most: number) =>

@@ -23,6 +23,12 @@ interface BackupRow {
   readonly reason: string | null;
 }
 
+interface ArchivedObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly name: string;
+}
+
 const kibibytes = (bytes: number | null): string => (bytes === null ? '-' : (bytes / 1024).toFixed(1));
 
 /** `passed 2026-11-23`: day and result of the last drill of its archive. */
@@ -56,6 +62,37 @@ export const backupCommand = (): Command => {
         { title: 'hold', value: (row) => row.holdReason },
         { title: 'reason', value: (row) => row.reason ?? row.objectsReason },
       ]);
+    });
+
+  backup
+    .command('show <backup>')
+    .description('what is known of one archive')
+    .option('--objects', 'kind and name of the Kubernetes objects in it')
+    .action(async (id: string, options: { objects?: boolean }, command: Command) => {
+      const { output } = globals(command);
+      if (options.objects) {
+        const page = await call<{ items: ArchivedObject[] }>('GET', path(id, 'objects'));
+        return print(output, page, page.items, [
+          { title: 'kind', value: (row) => row.kind },
+          { title: 'name', value: (row) => row.name },
+          { title: 'version', value: (row) => row.apiVersion },
+        ]);
+      }
+      const row = await call<BackupRow & { tenantId: string }>('GET', `/backups/${encodeURIComponent(id)}`);
+      printRecord(output, row, {
+        backup: row.id,
+        tenant: row.tenantId,
+        taken: instant(row.takenAt),
+        kind: row.kind,
+        status: row.status,
+        rows: row.rows,
+        KiB: kibibytes(row.bytes),
+        'same as': row.sameAs,
+        objects: row.objectsCount ?? row.objectsState,
+        drill: drill(row),
+        hold: row.holdReason,
+        reason: row.reason ?? row.objectsReason,
+      });
     });
 
   backup

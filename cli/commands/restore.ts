@@ -1,29 +1,13 @@
 import { Command, Option } from 'commander';
+import { wayBack } from '../../domain/restore-objects.ts';
 import { call, query } from '../api.ts';
 import { brokenLines, comparisonLines, planLines, type RestoreRecord } from '../comparison.ts';
 import { confirm } from '../confirm.ts';
-import { CommandFailure, exitCodes } from '../exit-codes.ts';
-import { collect, globals, printEnd, run, start, wholeNumber } from '../options.ts';
+import { collect, collectList, globals, printEnd, run, start, wholeNumber } from '../options.ts';
 import { faint, instant, print } from '../print.ts';
 import type { Following } from '../progress.ts';
-import { parseRows } from '../rows.ts';
+import { cloneBody, type RestoreOptions, restoreBody, usage } from '../restore-request.ts';
 import { parseTime } from '../times.ts';
-
-interface RestoreOptions {
-  readonly at?: string;
-  readonly backup?: string;
-  readonly pointInTime?: boolean;
-  readonly table?: string[];
-  readonly withReferences?: boolean;
-  readonly rows?: string;
-  readonly into: 'copy' | 'in-place' | 'new-tenant';
-  readonly as?: string;
-  readonly isolation?: string;
-  readonly plan?: string;
-  readonly dryRun?: boolean;
-  readonly confirm?: string;
-  readonly reason?: string;
-}
 
 const path = (id: string): string => `/restores/${encodeURIComponent(id)}`;
 
@@ -45,9 +29,10 @@ const show = (command: Command, restore: RestoreRecord): void => {
   for (const line of brokenLines(restore)) console.error(line);
 };
 
-const nextSteps = ({ id, tenantId, status, undoUntil }: RestoreRecord): string | undefined => {
+const nextSteps = ({ id, tenantId, status, undoUntil, safetyBackupId }: RestoreRecord): string | undefined => {
+  const of = safetyBackupId ? 'of the rows ' : '';
   if (status === 'swapped')
-    return `undo until ${instant(undoUntil)}: npx tenantry restore undo ${id} --confirm ${tenantId}   drop the old rows: npx tenantry restore discard ${id}`;
+    return `undo ${of}until ${instant(undoUntil)}: npx tenantry restore undo ${id} --confirm ${tenantId}   drop the old rows: npx tenantry restore discard ${id}`;
   if (status === 'staged' || status === 'compared')
     return `put it in place: npx tenantry restore swap ${id} --confirm ${tenantId}   drop it: npx tenantry restore discard ${id}`;
   return undefined;
@@ -56,48 +41,8 @@ const nextSteps = ({ id, tenantId, status, undoUntil }: RestoreRecord): string |
 const printNextSteps = (restore: RestoreRecord): void => {
   const next = nextSteps(restore);
   if (next) console.error(next);
-};
-
-const bodyOf = (tenantId: string, options: RestoreOptions): Record<string, unknown> => {
-  const given: Readonly<Record<string, unknown>> = { ...options, 'with-references': options.withReferences };
-  const contradiction = (
-    [
-      ['at', 'backup', 'both name an archive'],
-      ['table', 'rows', '--rows names its own table'],
-      ['with-references', 'rows', 'rows are restored alone'],
-    ] as const
-  ).find(([one, other]) => given[one] !== undefined && given[other] !== undefined);
-  if (contradiction)
-    throw new CommandFailure(
-      exitCodes.usage,
-      `--${contradiction[0]} and --${contradiction[1]}: ${contradiction[2]}; give one of them`,
-    );
-  return {
-    tenantId,
-    into: options.into,
-    ...(options.at === undefined ? {} : { asOf: parseTime(options.at, new Date()) }),
-    ...(options.backup === undefined ? {} : { backupId: options.backup }),
-    ...(options.table ? { tables: options.table } : {}),
-    ...(options.withReferences ? { withReferences: true } : {}),
-    ...(options.rows === undefined ? {} : { rows: parseRows(options.rows) }),
-    ...(options.dryRun ? { dryRun: true } : {}),
-    ...(options.reason ? { reason: options.reason } : {}),
-    approval: options.confirm === tenantId ? 'given' : 'required',
-  };
-};
-
-const usage = (message: string): never => {
-  throw new CommandFailure(exitCodes.usage, message);
-};
-
-const cloneBody = (tenantId: string, options: RestoreOptions): Record<string, unknown> => {
-  const { as, isolation, plan, rows, dryRun, confirm: given } = options;
-  if (as === undefined) return usage('--into new-tenant: give the name of the new tenant, --as <tenant>');
-  if (rows !== undefined) return usage('--rows and --into new-tenant: a tenant is made of tables; leave --rows out');
-  if (dryRun) return usage('--dry-run and --into new-tenant: a new tenant changes nobody; leave --dry-run out');
-  if (given !== undefined) return usage('--confirm and --into new-tenant: no live row changes; leave --confirm out');
-  const { into: _, approval: __, ...read } = bodyOf(tenantId, options);
-  return { ...read, newTenantId: as, ...(isolation ? { isolation } : {}), ...(plan ? { plan } : {}) };
+  const { tenantId, safetyBackupId } = restore;
+  if (safetyBackupId) console.error(`objects as they were before: ${wayBack(tenantId, safetyBackupId)}`);
 };
 
 const runClone = async (tenantId: string, options: RestoreOptions, command: Command): Promise<void> => {
@@ -141,7 +86,13 @@ const recoverMoment = async (
   return sealed && { ...rest, backup: sealed.backupId };
 };
 
+const changed = ({ objects, withRows, table, rows }: RestoreOptions): string => {
+  if (!objects) return 'live rows';
+  return withRows || table || rows ? 'live rows and Kubernetes objects' : 'live Kubernetes objects';
+};
+
 const runRestore = async (tenantId: string, options: RestoreOptions, command: Command): Promise<void> => {
+  const body = restoreBody(tenantId, options);
   if (options.pointInTime) {
     const recovered = await recoverMoment(tenantId, options, command);
     return recovered && runRestore(tenantId, recovered, command);
@@ -149,9 +100,8 @@ const runRestore = async (tenantId: string, options: RestoreOptions, command: Co
   if (options.into === 'new-tenant') return runClone(tenantId, options, command);
   for (const [option, value] of Object.entries({ as: options.as, isolation: options.isolation, plan: options.plan }))
     if (value !== undefined) usage(`--${option} is of a new tenant; add --into new-tenant, or leave it out`);
-  const body = bodyOf(tenantId, options);
   if (options.confirm !== undefined)
-    await confirm({ given: options.confirm, tenantId, effect: `changes live rows of ${tenantId}` });
+    await confirm({ given: options.confirm, tenantId, effect: `changes ${changed(options)} of ${tenantId}` });
   const operation = await start(command, { method: 'POST', path: '/restores', body }, showPlan);
   if (!operation) return;
   if (operation.status === 'failed') return printEnd(command, operation);
@@ -161,7 +111,7 @@ const runRestore = async (tenantId: string, options: RestoreOptions, command: Co
 };
 
 const restoreStatuses =
-  'planned staged compared awaiting-approval swapped previewed cloned undone discarded failed'.split(' ');
+  'planned staged compared awaiting-approval swapped restored previewed cloned undone discarded failed'.split(' ');
 
 /** commander gives `--confirm` and `--reason` of a verb to `restore` itself, which has options of these names. */
 const optionsOf = (command: Command): { confirm?: string; reason?: string; force?: boolean } =>
@@ -255,13 +205,18 @@ export const restoreCommand = (): Command => {
       '--rows <predicate>',
       'only these rows: "messages: sender_id = 7", "messages: key 17, 18", "reactions: key (3, 6, tada)"',
     )
+    .option(
+      '--objects',
+      "the Kubernetes objects of the tenant's own app, in place after approval; rows stay as they are",
+    )
+    .option('--kind <kinds>', 'only objects of these kinds: Deployment,ConfigMap', collectList)
+    .option('--name <names>', 'only objects of these names', collectList)
+    .option('--with-rows', 'with --objects also the rows of the whole tenant; those of --table come in any case')
     .addOption(
       new Option(
         '--into <place>',
-        'copy: side by side, live rows untouched; in-place: after approval; new-tenant: with --as',
-      )
-        .choices(['copy', 'in-place', 'new-tenant'])
-        .default('copy'),
+        'copy (unless told): side by side, live rows untouched; in-place: after approval; new-tenant: with --as',
+      ).choices(['copy', 'in-place', 'new-tenant']),
     )
     .option('--as <tenant>', 'name of the new tenant')
     .addOption(
@@ -271,7 +226,7 @@ export const restoreCommand = (): Command => {
       ).choices(['pooled', 'database', 'server']),
     )
     .option('--plan <plan>', 'plan of the new tenant; that of the tenant itself unless told')
-    .option('--dry-run', 'compare with the live rows, then drop what was loaded')
+    .option('--dry-run', 'compare with the live rows and objects, then drop what was loaded')
     .option('--confirm <tenant>', 'approves an in-place restore beforehand: the name again')
     .option('--reason <text>', 'kept in the audit')
     .action(runRestore);

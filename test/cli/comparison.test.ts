@@ -96,3 +96,27 @@ test('what a swap would refuse is told with its fix', () => {
     'a swap would be refused: 3 rows of public.messages break a rule that is newer than the backup (column topic, NOT NULL); give it a default',
   );
 });
+
+test('a restore of objects alone tells of objects, and no table', () => {
+  const { report: _, ...rest } = restore;
+  const alone: RestoreRecord = {
+    ...rest,
+    report: null,
+    tables: [],
+    plan: { needs: [], referredBy: [], warnings: [] },
+    objects: { kinds: ['Service'], names: ['app'] },
+    objectsPlan: {
+      cluster: 'one',
+      namespace: 't-acme',
+      objects: [{ object: 'v1 Service t-acme/app', change: 'create', as: 'then', fields: [] }],
+      left: [],
+      restart: false,
+    },
+  };
+  expect(planLines(alone).slice(2)).toEqual(['Kubernetes objects of kind Service named app']);
+  expect(comparisonLines(alone)).toEqual(['+ v1 Service t-acme/app', '1 of 1 objects differ']);
+  const both = { ...alone, report: restore.report, tables: restore.tables };
+  expect(planLines(both)).toContain('tables public.messages');
+  expect(comparisonLines(both).at(-1)).toBe('1 of 1 objects differ');
+  expect(comparisonLines(both)[0]).toContain('ONLY NOW');
+});
