@@ -14,6 +14,7 @@ export type ProblemCode =
   | 'operation-not-found'
   | 'restore-not-found'
   | 'backup-not-found'
+  | 'backup-without-objects'
   | 'move-not-found'
   | 'domain-not-found'
   | 'dead-letter-not-found'
@@ -36,6 +37,7 @@ const titles: Readonly<Record<ProblemCode, string>> = {
   'operation-not-found': 'No such operation',
   'restore-not-found': 'No such restore',
   'backup-not-found': 'No such backup',
+  'backup-without-objects': 'The backup has no Kubernetes objects',
   'move-not-found': 'No such move',
   'domain-not-found': 'The tenant has no custom domain',
   'dead-letter-not-found': 'No such dead letter',

@@ -4,6 +4,7 @@ import type { Restore } from '../../adapters/registry/restores.ts';
 import type { World } from '../../adapters/world.ts';
 import { restoreRequest } from '../../domain/events.ts';
 import { restoreStatuses } from '../../domain/restore.ts';
+import { wayBack } from '../../domain/restore-objects.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { act, ask } from './ask.ts';
 import { requireBackup } from './backups.ts';
@@ -46,6 +47,8 @@ const refusalOf = (restore: Restore, verb: keyof typeof actions): Problem | unde
   if (restore.into === 'new-tenant') return refuse(`made tenant ${tenant}; ${verb} it with the tenant itself`);
   const { from }: { from: readonly Restore['status'][] } = actions[verb];
   if (from.includes(status)) return undefined;
+  if (status === 'restored' && restore.safetyBackupId)
+    return refuse(`is of Kubernetes objects alone; take it back with: ${wayBack(tenant, restore.safetyBackupId)}`);
   return status === 'awaiting-approval'
     ? refuse(`waits for approval; approve or reject operation ${operationId}`)
     : refuse(`is ${status}; ${verb} needs one that is ${from.join(' or ')}`);

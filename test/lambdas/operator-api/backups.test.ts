@@ -6,13 +6,18 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { workloadObjects } from '../../../domain/workload/workload.ts';
+import { handler as exportWorkload } from '../../../lambdas/backup/export-workload.ts';
 import { operatorApi } from '../../../lambdas/operator-api/app.ts';
+import { startTestClusters, type TestClusters } from '../../adapters/cluster/control-plane.ts';
+import { aWorkload } from '../../domain/workload/any-workload.ts';
 import { type BackupLaptop, startBackupLaptop } from '../backup/backup-laptop.ts';
 
 const Bucket = 'archive';
 let laptop: BackupLaptop;
 let api: ReturnType<typeof operatorApi>;
 let s3: S3Client;
+let clusters: TestClusters;
 let archive = '';
 let pointing = '';
 beforeAll(async () => {
@@ -22,12 +27,23 @@ beforeAll(async () => {
   s3 = new S3Client({ forcePathStyle: true });
   await s3.send(new PutBucketVersioningCommand({ Bucket, VersioningConfiguration: { Status: 'Enabled' } }));
   await laptop.signUp('acme');
+  clusters = await startTestClusters();
+  const cluster = clusters.cluster('one');
+  Object.defineProperty(laptop.world, 'findCluster', { value: async () => cluster });
+  await laptop.world.registry.clusters.upsert({ id: 'one', cell: 'eu-1', region: 'eu-central-1', capacity: 50 });
+  await laptop.signUp('globex');
+  const namespace = 't-globex-0a1b2c';
+  await cluster.apply(workloadObjects({ ...aWorkload({}, 'globex'), namespace }));
+  await laptop.sql.query(
+    `UPDATE placements SET tier = 'namespace', cluster_id = 'one', namespace = $1 WHERE tenant_id = 'globex'`,
+    [namespace],
+  );
   archive = await laptop.backUp('back-up-1', 'acme');
   pointing = await laptop.backUp('back-up-2', 'acme');
 });
 afterAll(async () => {
   s3.destroy();
-  await laptop.stop();
+  await Promise.all([laptop.stop(), clusters.stop()]);
 });
 
 const post = async (path: string, body: object = {}) => {
@@ -39,9 +55,24 @@ const post = async (path: string, body: object = {}) => {
   return { status: response.status, body: (await response.json()) as Record<string, unknown> };
 };
 
-/** Tries to destroy every version of the archive for good; how many S3 refused. */
-const refusals = async (): Promise<number> => {
-  const { Versions = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket, Prefix: `t/acme/${archive}/` }));
+const get = async (path: string) => {
+  const response = await api.request(`/api/v1${path}`);
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+};
+
+/** A backup of a tenant with an app of its own, its Kubernetes objects with it. */
+const ofOwnApp = async (operation: string): Promise<string> => {
+  const { open, dump, seal } = laptop.steps(operation);
+  const slice = await open(['globex']);
+  const { failed } = await dump(slice);
+  await exportWorkload.run({ operation, backups: slice.backups }, laptop.world);
+  await seal(slice, { failed });
+  return slice.backups[0]!.backupId;
+};
+
+/** Tries to destroy every version under a prefix for good; how many S3 refused. */
+const refusals = async (Prefix = `t/acme/${archive}/`): Promise<number> => {
+  const { Versions = [] } = await s3.send(new ListObjectVersionsCommand({ Bucket, Prefix }));
   expect(Versions.length).toBeGreaterThan(0);
   let refused = 0;
   for (const { Key, VersionId } of Versions)
@@ -77,6 +108,19 @@ describe('a legal hold', () => {
     expect(await refusals()).toBe(0);
   });
 
+  test('locks the Kubernetes objects of a backup that has the rows of another one, and lets them go with it', async () => {
+    const first = await ofOwnApp('own-1');
+    const second = await ofOwnApp('own-2');
+    const prefix = `t/globex/${second}/kubernetes/`;
+    // Only its objects are its own: its rows are those of the first.
+    expect(await laptop.world.registry.backups.get(second)).toMatchObject({ sameAs: first, objectsState: 'archived' });
+    const held = await post(`/backups/${second}/hold`, { reason: 'court order 9' });
+    expect(held.body.lockedObjects).toBeGreaterThanOrEqual(4);
+    expect(await refusals(prefix)).toBe(2);
+    expect(await post(`/backups/${second}/release`)).toMatchObject({ status: 200, body: { heldAt: null } });
+    expect(await refusals(prefix)).toBe(0);
+  });
+
   test.each([
     ['without a reason', () => post(`/backups/${archive}/hold`), 400, 'invalid-request'],
     ['of an unknown backup', () => post('/backups/b-none/hold', { reason: 'x' }), 404, 'backup-not-found'],
@@ -92,5 +136,23 @@ describe('a legal hold', () => {
       status: 409,
       body: { code: 'backup-not-sealed' },
     });
+  });
+});
+
+describe('the Kubernetes objects of a backup', () => {
+  test('are listed by kind and name', async () => {
+    const id = await ofOwnApp('own-3');
+    const { status, body } = await get(`/backups/${id}/objects`);
+    expect(status).toBe(200);
+    const items = body.items as object[];
+    expect(items[0]).toEqual({ apiVersion: 'v1', kind: 'Namespace', name: 't-globex-0a1b2c' });
+    expect(items).toContainEqual({ apiVersion: 'apps/v1', kind: 'Deployment', name: 'app' });
+    expect(items).toHaveLength((await laptop.world.registry.backups.get(id))!.objectsCount!);
+  });
+
+  test('of one without any are not found, and why', async () => {
+    const { status, body } = await get(`/backups/${archive}/objects`);
+    expect({ status, code: body.code }).toEqual({ status: 404, code: 'backup-without-objects' });
+    expect(body.detail).toContain('shared one');
   });
 });
