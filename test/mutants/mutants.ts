@@ -9,6 +9,7 @@ export interface Mutant {
 }
 
 const moves = 'test/adapters/replication';
+const objects = 'test/lambdas/restore/restore-objects.test.ts';
 
 /** Each is a guard without which a move or a restore would look fine until somebody loses data. */
 export const mutants: readonly Mutant[] = [
@@ -81,5 +82,47 @@ export const mutants: readonly Mutant[] = [
     find: '  if (expected === found) return;',
     replace: '  if (expected !== undefined || found !== undefined) return;',
     tests: ['test/adapters/restore/stage.test.ts'],
+  },
+  {
+    name: 'objects are set back without a way back',
+    file: 'lambdas/restore/restore-objects.ts',
+    find: '  await requireSafety(world, input, { cluster, namespace: restore.namespace });\n',
+    replace: '',
+    tests: [objects],
+  },
+  {
+    name: 'a restore of objects forgets what its first attempt did',
+    file: 'adapters/registry/restores.ts',
+    find: 'objects_result = coalesce(objects_result, $4)',
+    replace: 'objects_result = $4',
+    tests: [objects],
+  },
+  {
+    name: 'what others put into an object stays there',
+    file: 'adapters/cluster/restore-objects.ts',
+    find: "  for (const { object, as } of wishes) if (as === 'then') await trimTo(cluster, object);\n",
+    replace: '',
+    tests: ['test/adapters/cluster/restore-objects.test.ts'],
+  },
+  {
+    name: 'pods keep what they had read before a restore',
+    file: 'adapters/cluster/restore-objects.ts',
+    find: '  if (first.restart || report.restart)',
+    replace: '  if (report.restart)',
+    tests: ['test/adapters/cluster/restore-objects.test.ts'],
+  },
+  {
+    name: 'a restored ConfigMap sends the app to the database of then',
+    file: 'domain/workload/wishes.ts',
+    find: '{ ...(then.data as Fields), ...(today.data as Fields) }',
+    replace: '{ ...(today.data as Fields), ...(then.data as Fields) }',
+    tests: ['test/domain/workload/wishes.test.ts'],
+  },
+  {
+    name: 'a legal hold forgets the Kubernetes objects of a backup without rows of its own',
+    file: 'lambdas/operator-api/backups.ts',
+    find: "id !== archiveId && objectsState === 'archived' ? id : undefined",
+    replace: 'undefined',
+    tests: ['test/lambdas/operator-api/backups.test.ts'],
   },
 ];

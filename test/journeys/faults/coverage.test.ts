@@ -17,6 +17,7 @@ import { signup } from './plays/provision-tenant.ts';
 import { recovery } from './plays/recover-point-in-time.ts';
 import { restoring } from './plays/restore-tenant.ts';
 import { rowTasks } from './plays/row-tasks.ts';
+import { objectFaults } from './restored-objects.ts';
 import { type TaskMachine, taskCellsOf } from './task-matrix.ts';
 
 const byFunction: readonly Faults[] = [
@@ -25,6 +26,7 @@ const byFunction: readonly Faults[] = [
   cloning,
   fleetBackup,
   migration,
+  objectFaults,
   offboarding,
   ownPlaces,
   planChange,

@@ -37,6 +37,8 @@ export const ownPlaceSteps: readonly StepName[] = [
   'DeployWorkload',
   'AwaitWorkload',
   'AwaitWorkloadGone',
+  'PlanObjects',
+  'RestoreObjects',
   'DrainCluster',
   'DeleteStack',
   'AwaitStackGone',
