@@ -10,7 +10,7 @@ export const memberSchema = z.object({
   rows: z.int().nonnegative(),
   /** Order-free digest of the rows over `columns`: decimal text, comparable only under the same `algorithm`. */
   digest: z.string(),
-  algorithm: z.enum(['record-v1', 'text-v1']),
+  algorithm: z.enum(['record-v2', 'text-v1', 'record-v1']),
   /** pg_dump's dump id: the member is `<dumpId>.dat.gz` of a directory-format dump. */
   dumpId: z.int().positive(),
   /** Key of the S3 object relative to the archive's prefix, and the byte range of the gzip member in it. */

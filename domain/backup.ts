@@ -12,7 +12,7 @@ export type BackupStatus = 'open' | 'dumped' | 'sealed' | 'failed' | 'deleted';
 /** Digests of all members of an archive, comparable with those of another snapshot of the same schema and server. */
 export interface Digests {
   readonly algorithm: ArchiveMember['algorithm'];
-  /** PostgreSQL's major version: the hash functions behind record-v1 may change with it. */
+  /** PostgreSQL's major version: the hash functions behind record-v2 may change with it. */
   readonly major: number;
   /** `schema.table` of the leaf -> rows and digest; leaves without rows are left out. */
   readonly tables: Readonly<Record<string, readonly [rows: number, digest: string]>>;

@@ -66,9 +66,9 @@ interface Found {
   readonly digest: string | null;
 }
 
-/** record-v1 may differ between major versions; rows and SHA-256 must then do. */
+/** Only text-v1 holds between major versions; rows and SHA-256 must else do. */
 const comparable = ({ major }: Scratch, manifest: Manifest, member: ArchiveMember): boolean =>
-  member.algorithm !== 'record-v1' || Number.parseInt(manifest.postgresVersion, 10) === major;
+  member.algorithm === 'text-v1' || Number.parseInt(manifest.postgresVersion, 10) === major;
 
 /**
  * Compares rows and digest of every loaded table with the manifest, in one round trip. Throws ForeignRows where a row is not of

@@ -6,7 +6,7 @@ import type { Archive } from '../archive/archive.ts';
 import { readColumns, type StoredColumn } from '../catalog/read-columns.ts';
 import { readScope } from '../catalog/read-scope.ts';
 import { isConnectionLost } from '../postgres/sql.ts';
-import type { DigestAlgorithm } from './digest.ts';
+import { type DigestAlgorithm, quickDigest } from './digest.ts';
 import { openGate } from './gate.ts';
 import type { ExportContext } from './manifest.ts';
 import {
@@ -96,7 +96,7 @@ const explain = (error: unknown): string => (error instanceof Error ? error.mess
  * whole.
  */
 export const exportTenants = async (request: ExportRequest): Promise<FailedTenant[]> => {
-  const { archive, tenants, connections = 2, algorithm = 'record-v1' } = request;
+  const { archive, tenants, connections = 2, algorithm = quickDigest } = request;
   const clients: Client[] = [];
   const connect = async (): Promise<Client> => {
     const client = await request.connect();

@@ -1,6 +1,7 @@
 import { type Digests, sameDigests } from '../../domain/backup.ts';
 import type { Archive } from '../archive/archive.ts';
 import type { BoundManifest } from '../archive/manifest.ts';
+import { quickDigest } from './digest.ts';
 import type { ArchiveOwner } from './manifest.ts';
 
 /** A tenant's last sealed archive; when not a row has changed since, it is pointed to instead of being written again. */
@@ -42,7 +43,7 @@ export const exportedBy = ({ manifest, sha256 }: Pick<BoundManifest, 'manifest' 
   bytes: manifest.members.reduce((sum, member) => sum + member.length, 0),
   schemaFingerprint: manifest.schema.fingerprint,
   digests: {
-    algorithm: manifest.members[0]?.algorithm ?? 'record-v1',
+    algorithm: manifest.members[0]?.algorithm ?? quickDigest,
     major: Number.parseInt(manifest.postgresVersion, 10),
     tables: Object.fromEntries(manifest.members.map(({ table, rows, digest }) => [table, [rows, digest] as const])),
   },

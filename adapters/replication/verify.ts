@@ -2,7 +2,7 @@ import type pg from 'pg';
 import type { BrokenReference } from '../../domain/restore-report.ts';
 import { leavesOf, type Scope, tableName } from '../../domain/scope.ts';
 import { readColumns, type StoredColumn } from '../catalog/read-columns.ts';
-import { type DigestAlgorithm, digestLeaf, exactText } from '../dump/digest.ts';
+import { type DigestAlgorithm, digestLeaf, exactText, quickDigest } from '../dump/digest.ts';
 import { identPath } from '../postgres/identifier.ts';
 import { findBroken } from '../restore/references.ts';
 import { awaitBarrier, awaitCaughtUp } from './catch-up.ts';
@@ -61,7 +61,7 @@ export const planComparison = async (
   const scope = await freezeSchemas({ source, target }, tenantId);
   const columns = await readColumns(source, scope.tables.flatMap(leavesOf));
   const same = (await majorOf(source)) === (await majorOf(target));
-  return { scope, columns, algorithm: same ? 'record-v1' : 'text-v1' };
+  return { scope, columns, algorithm: same ? quickDigest : 'text-v1' };
 };
 
 /** Rows and digest of one tenant in one leaf, in the snapshot that the client holds. */

@@ -5,12 +5,9 @@ import { StepFailure } from '../../domain/errors.ts';
 import type { StagedTable } from '../../domain/restore-report.ts';
 import { copiedColumns } from '../../domain/scope.ts';
 import type { StoredColumn } from '../catalog/read-columns.ts';
-import { addDigests, type DigestAlgorithm, digestSql, exactText } from '../dump/digest.ts';
+import { addDigests, type DigestAlgorithm, digestSql, exactText, quickDigest } from '../dump/digest.ts';
 import { literal, qualified } from '../postgres/identifier.ts';
 import { copyName, list, type RestoredTable, type RestoreWork, readCopies } from './layout.ts';
-
-/** Inside one server version the quick digest serves; an archive says which one it was taken with. */
-const ownAlgorithm: DigestAlgorithm = 'record-v1';
 
 /**
  * Runs `work` under the settings that digests need. Inside a transaction; the search_path comes back, because operators
@@ -29,7 +26,7 @@ const digestRows = async (
   client: ClientBase,
   from: string,
   columns: readonly StoredColumn[],
-  { algorithm = ownAlgorithm, values = [] }: { algorithm?: DigestAlgorithm; values?: readonly unknown[] } = {},
+  { algorithm = quickDigest, values = [] }: { algorithm?: DigestAlgorithm; values?: readonly unknown[] } = {},
 ): Promise<{ rows: number; digest: string }> => {
   const { rows } = await client.query<{ rows: string; digest: string }>(
     `SELECT count(*) AS rows, ${digestSql(columns, algorithm)} AS digest FROM ${from}`,
@@ -44,7 +41,7 @@ export const membersDigest = async (
   loaded: { staged: string; columns: readonly StoredColumn[]; members: readonly ArchiveMember[] },
 ): Promise<{ expected: string; found: string }> => {
   const expected = loaded.members.map(({ digest }) => digest).reduce(addDigests, '0');
-  const algorithm = loaded.members[0]?.algorithm ?? ownAlgorithm;
+  const algorithm = loaded.members[0]?.algorithm ?? quickDigest;
   const { digest } = await exactly(client, () =>
     digestRows(client, `${loaded.staged} x`, loaded.columns, { algorithm }),
   );

@@ -119,9 +119,9 @@ const refuseForeign = async (client: ClientBase, tenantId: string, { name, stage
   );
 };
 
-/** The hash functions behind record-v1 may change with the major version of the server. */
+/** Only text-v1 holds between major versions of the server. */
 const canCompare = async (client: ClientBase, { members }: Target, manifest: Manifest): Promise<boolean> => {
-  if (members[0]?.algorithm !== 'record-v1') return true;
+  if (members[0]?.algorithm === 'text-v1') return true;
   const { rows } = await client.query<{ server_version_num: string }>('SHOW server_version_num');
   const major = Math.floor(Number(rows[0]?.server_version_num) / 10_000);
   return Number.parseInt(manifest.postgresVersion, 10) === major;

@@ -188,6 +188,11 @@ describe('a tenant that has not changed', () => {
   test.each([
     ['a row changed', `UPDATE users SET full_name = full_name || '!'`],
     ['a row went', 'DELETE FROM activity WHERE id = (SELECT min(id) FROM activity)'],
+    [
+      'two rows exchanged a value',
+      `WITH two AS (SELECT id, subject, row_number() OVER (ORDER BY id DESC) AS place FROM activity ORDER BY id DESC LIMIT 2)
+       UPDATE activity a SET subject = other.subject FROM two, two other WHERE a.id = two.id AND other.place = 3 - two.place`,
+    ],
     ['a number changed its digits only', `UPDATE realms SET settings = '{"limit": 1.0}'`],
   ])('is written again when %s', async (_what, change) => {
     const writer = await pool.connect('provision');

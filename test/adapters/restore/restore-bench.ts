@@ -111,7 +111,7 @@ export const openBench = async (): Promise<Bench> => {
         const rows = `SELECT ${quoted} FROM ONLY ${identPath(leaf)} WHERE tenant_id = '${tenantId}'`;
         await pool.master.query(`BEGIN; ${exactText}`);
         const counted = await pool.master.query<{ rows: number; digest: string }>(
-          `SELECT count(*)::int AS rows, ${digestSql(copiedColumns(table), 'record-v1')} AS digest FROM (${rows}) x`,
+          `SELECT count(*)::int AS rows, ${digestSql(copiedColumns(table), 'record-v2')} AS digest FROM (${rows}) x`,
         );
         await pool.master.query('COMMIT');
         const { rows: count, digest } = counted.rows[0]!;
@@ -128,7 +128,7 @@ export const openBench = async (): Promise<Bench> => {
           columns,
           rows: count,
           digest,
-          algorithm: 'record-v1',
+          algorithm: 'record-v2',
           dumpId: members.length + 1,
           object: 'rows',
           offset: 0,
