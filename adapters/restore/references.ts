@@ -34,10 +34,12 @@ const checkSql = (key: ForeignKey, child: string, parent: string): string => {
   // MATCH SIMPLE: a key with a null in it refers to nothing.
   const complete = key.columns.map((column) => `c.${ident(column)} IS NOT NULL`).join(' AND ');
   const same = key.columns.map((column, index) => `p.${ident(key.referencedColumns[index]!)} = c.${ident(column)}`);
-  return `SELECT count(*) OVER () AS rows, concat_ws(', ', ${label}) AS sample
-    FROM ${child} c WHERE c.tenant_id = $1 AND ${complete}
-      AND NOT EXISTS (SELECT FROM ${parent} p WHERE ${same.join(' AND ')})
-    LIMIT 3`;
+  // Materialized, or the LIMIT makes the planner believe that it may stop early, and read the whole pool for that (20,000 of
+  // 620,000 rows: 108 ms instead of 12).
+  return `WITH broken AS MATERIALIZED (
+      SELECT concat_ws(', ', ${label}) AS sample FROM ${child} c WHERE c.tenant_id = $1 AND ${complete}
+        AND NOT EXISTS (SELECT FROM ${parent} p WHERE ${same.join(' AND ')}))
+    SELECT count(*) OVER () AS rows, sample FROM broken LIMIT 3`;
 };
 
 /** Which tables gain and lose rows, from what was counted per table. A changed row leaves and comes back. */
