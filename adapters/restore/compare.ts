@@ -2,7 +2,7 @@ import type { ClientBase } from 'pg';
 import type { RestoreReport, RowSample, TableComparison } from '../../domain/restore-report.ts';
 import type { Scope } from '../../domain/scope.ts';
 import { ident, identPath } from '../postgres/identifier.ts';
-import { liveDigest, refuseLostStaging } from './digests.ts';
+import { type LiveRows, readLive, refuseLostStaging } from './digests.ts';
 import { filterSql } from './filter.ts';
 import { list, openTables, type RestoredTable, type RestoreWork, sameKey, sameRow } from './layout.ts';
 import { findBroken, gainsAndLosses } from './references.ts';
@@ -31,22 +31,12 @@ const kindOf = (table: RestoredTable): string => {
     WHEN ${sameRow(table.columns, 'l', 's')} THEN 'same' ELSE 'changed' END`;
 };
 
-const countKinds = async (
-  client: ClientBase,
-  tenantId: string,
-  table: RestoredTable,
-): Promise<Record<'onlyNow' | 'onlyThen' | 'changed' | 'same', number>> => {
-  const { from, values } = sideBySide(table);
-  const { rows } = await client.query<{ kind: string; rows: string }>(
-    `SELECT ${kindOf(table)} AS kind, count(*) AS rows FROM ${from} GROUP BY 1`,
-    [tenantId, ...values],
-  );
-  const counts = Object.fromEntries(rows.map(({ kind, rows: count }) => [kind, Number(count)]));
-  return { onlyNow: 0, onlyThen: 0, changed: 0, same: 0, ...counts };
-};
+type Counts = Record<'onlyNow' | 'onlyThen' | 'changed' | 'same', number>;
 
 interface SampleRow {
-  readonly kind: RowSample['kind'];
+  readonly counts: Partial<Counts>;
+  /** Null in the one row of a table without differences. */
+  readonly kind: RowSample['kind'] | null;
   readonly key: (string | null)[];
   readonly now: (string | null)[];
   readonly then: (string | null)[];
@@ -59,8 +49,15 @@ const texts = (columns: readonly string[], alias: string): string =>
 const cut = (text: string | null): string | null =>
   text !== null && text.length > sampleLength ? `${text.slice(0, sampleLength)}…` : text;
 
-/** First rows of every kind in key order, taken in turns, so that 10,000 deleted rows do not hide the one that changed. */
-const sample = async (client: ClientBase, tenantId: string, table: RestoredTable): Promise<RowSample[]> => {
+/**
+ * Counts by kind, and the first rows of every kind that differs in key order, taken in turns, so that 10,000 deleted rows do
+ * not hide the one that changed. One pass over both sides.
+ */
+const compareTable = async (
+  client: ClientBase,
+  tenantId: string,
+  table: RestoredTable,
+): Promise<{ readonly counts: Counts; readonly samples: RowSample[] }> => {
   const { from, values } = sideBySide(table);
   const shown = table.key.filter((column) => column !== 'tenant_id');
   const key = shown.length > 0 ? shown : table.key;
@@ -68,34 +65,43 @@ const sample = async (client: ClientBase, tenantId: string, table: RestoredTable
   // On the whole values: two long texts may differ behind the cut.
   const differs = table.columns.map((column) => `l.${ident(column)}::text IS DISTINCT FROM s.${ident(column)}::text`);
   const { rows } = await client.query<SampleRow>(
-    `WITH different AS MATERIALIZED (
+    `WITH every AS MATERIALIZED (SELECT ${kindOf(table)} AS kind, ${picked.join(', ')} FROM ${from}),
+     counts AS (SELECT coalesce(json_object_agg(kind, rows), '{}') AS counts FROM (SELECT kind, count(*) AS rows FROM every GROUP BY kind) c),
+     different AS MATERIALIZED (
        SELECT kind, turn, ${list(key)} FROM (
          SELECT kind, ${list(key)}, row_number() OVER (PARTITION BY kind ORDER BY ${list(key)}) AS turn
-         FROM (SELECT ${kindOf(table)} AS kind, ${picked.join(', ')} FROM ${from}) every WHERE kind <> 'same') numbered
+         FROM every WHERE kind <> 'same') numbered
        ORDER BY turn, kind LIMIT ${samplesPerTable})
-     SELECT d.kind, ${texts(key, 'd')} AS key, ${texts(table.columns, 'l')} AS now, ${texts(table.columns, 's')} AS then,
+     SELECT c.counts, d.kind, ${texts(key, 'd')} AS key, ${texts(table.columns, 'l')} AS now, ${texts(table.columns, 's')} AS then,
        ARRAY[${differs.join(', ')}] AS differs
-     FROM different d
+     FROM counts c LEFT JOIN different d ON true
      LEFT JOIN ${table.live} l ON l.tenant_id = $1 AND ${sameKey(key, 'l', 'd')}
      LEFT JOIN ${table.staged} s ON ${sameKey(key, 's', 'd')}
      ORDER BY d.kind, d.turn`,
     [tenantId, ...values],
   );
-  return rows.map((row) => ({
-    kind: row.kind,
-    key: Object.fromEntries(key.map((column, index) => [column, cut(row.key[index] ?? null)])),
-    ...(row.kind === 'changed'
-      ? {
-          columns: table.columns
-            .map((column, index) => ({
-              column,
-              now: cut(row.now[index] ?? null),
-              backup: cut(row.then[index] ?? null),
-            }))
-            .filter((_, index) => row.differs[index]),
-        }
-      : {}),
-  }));
+  const samples = rows.flatMap(({ kind, ...row }): RowSample[] =>
+    kind === null
+      ? []
+      : [
+          {
+            kind,
+            key: Object.fromEntries(key.map((column, index) => [column, cut(row.key[index] ?? null)])),
+            ...(kind === 'changed'
+              ? {
+                  columns: table.columns
+                    .map((column, index) => ({
+                      column,
+                      now: cut(row.now[index] ?? null),
+                      backup: cut(row.then[index] ?? null),
+                    }))
+                    .filter((_, index) => row.differs[index]),
+                }
+              : {}),
+          },
+        ],
+  );
+  return { counts: { onlyNow: 0, onlyThen: 0, changed: 0, same: 0, ...rows[0]?.counts }, samples };
 };
 
 /** The rows that a table would have after the swap: what a check of references looks at before anything is swapped. */
@@ -112,22 +118,26 @@ const futureOf =
       UNION ALL SELECT ${list(wanted, 's')} FROM ${table.staged} s)`;
   };
 
+/** Whether the live rows are the staged ones by their digests, as a backup tells that nothing has changed since the last. */
+const isAlike = ({ staged }: RestoreWork, { name, filter, added }: RestoredTable, live: LiveRows): boolean => {
+  const then = staged?.find(({ table }) => table === name);
+  const now = live.tables.get(name);
+  if (filter !== null || added.length > 0 || !then || !now) return false;
+  return then.rows === now.rows && then.digest === now.digest;
+};
+
 /** What a swap would change and what it would break, in the caller's transaction. Reads only. */
 export const compareTables = async (
   client: ClientBase,
   restore: RestoreWork,
-  { scope, tables, digest }: { scope: Scope; tables: readonly RestoredTable[]; digest: string },
+  { scope, tables, live }: { scope: Scope; tables: readonly RestoredTable[]; live: LiveRows },
 ): Promise<Comparison> => {
   const compared: TableComparison[] = [];
   for (const table of tables) {
-    const counts = await countKinds(client, restore.tenantId, table);
-    const differs = counts.onlyNow + counts.onlyThen + counts.changed > 0;
-    compared.push({
-      table: table.name,
-      ...counts,
-      removesOnlyNow: table.filter === null,
-      samples: differs ? await sample(client, restore.tenantId, table) : [],
-    });
+    const { counts, samples } = isAlike(restore, table, live)
+      ? { counts: { onlyNow: 0, onlyThen: 0, changed: 0, same: live.tables.get(table.name)?.rows ?? 0 }, samples: [] }
+      : await compareTable(client, restore.tenantId, table);
+    compared.push({ table: table.name, ...counts, removesOnlyNow: table.filter === null, samples });
   }
   const counts = compared.map(({ table, onlyNow, onlyThen, changed, removesOnlyNow }) => {
     const removed = removesOnlyNow ? onlyNow : 0;
@@ -142,7 +152,7 @@ export const compareTables = async (
   });
   const { tenantId, drift = [] } = restore;
   const unfit = await findUnfit(client, { tenantId, drift }, { tables, future: futureOf(tables) });
-  return { tables: compared, digest, broken, unfit };
+  return { tables: compared, digest: live.digest, broken, unfit };
 };
 
 /**
@@ -161,8 +171,8 @@ export const compareRestore = (
       const scope = await readScope(client);
       const tables = await openTables(client, restore, scope);
       await refuseLostStaging(client, restore);
-      const digest = await liveDigest(client, restore.tenantId, tables);
-      return compareTables(client, restore, { scope, tables, digest });
+      const live = await readLive(client, restore.tenantId, tables);
+      return compareTables(client, restore, { scope, tables, live });
     },
     'frozen',
   );

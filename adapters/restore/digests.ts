@@ -21,13 +21,19 @@ const exactly = async <Result>(client: ClientBase, work: () => Promise<Result>):
   return result;
 };
 
+/** Rows of a table and their digest. */
+export interface RowsDigest {
+  readonly rows: number;
+  readonly digest: string;
+}
+
 /** Rows and digest of `from`, whose rows are called x. */
 const digestRows = async (
   client: ClientBase,
   from: string,
   columns: readonly StoredColumn[],
   { algorithm = quickDigest, values = [] }: { algorithm?: DigestAlgorithm; values?: readonly unknown[] } = {},
-): Promise<{ rows: number; digest: string }> => {
+): Promise<RowsDigest> => {
   const { rows } = await client.query<{ rows: string; digest: string }>(
     `SELECT count(*) AS rows, ${digestSql(columns, algorithm)} AS digest FROM ${from}`,
     [...values],
@@ -79,16 +85,25 @@ export const refuseLostStaging = async (client: ClientBase, restore: RestoreWork
   );
 };
 
-/** One digest over the tenant's live rows in the restored tables. */
-export const liveDigest = (client: ClientBase, tenantId: string, tables: readonly RestoredTable[]): Promise<string> =>
+export interface LiveRows {
+  /** Over all of them: what a swap compares. */
+  readonly digest: string;
+  /** `schema.table` -> its part. */
+  readonly tables: ReadonlyMap<string, RowsDigest>;
+}
+
+/** Digests of the tenant's live rows in the restored tables. */
+export const readLive = (client: ClientBase, tenantId: string, tables: readonly RestoredTable[]): Promise<LiveRows> =>
   exactly(client, async () => {
     const hash = createHash('sha256');
+    const found = new Map<string, RowsDigest>();
     for (const { name, live, table } of tables) {
       const from = `${live} x WHERE x.tenant_id = $1`;
-      const { rows, digest } = await digestRows(client, from, copiedColumns(table), { values: [tenantId] });
-      hash.update(`${name} ${rows} ${digest}\n`);
+      const own = await digestRows(client, from, copiedColumns(table), { values: [tenantId] });
+      hash.update(`${name} ${own.rows} ${own.digest}\n`);
+      found.set(name, own);
     }
-    return hash.digest('hex');
+    return { digest: hash.digest('hex'), tables: found };
   });
 
 /**

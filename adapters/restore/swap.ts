@@ -3,7 +3,7 @@ import { StepFailure } from '../../domain/errors.ts';
 import type { RestoreReport, SwapResult } from '../../domain/restore-report.ts';
 import { ident, identPath } from '../postgres/identifier.ts';
 import { compareTables } from './compare.ts';
-import { liveDigest, refuseLostStaging } from './digests.ts';
+import { readLive, refuseLostStaging } from './digests.ts';
 import { lockRestore, markEffect, readEffect, refuseAbandoned, takeFence } from './effects.ts';
 import { list, openTables, type RestoredTable, type RestoreWork, sameKey, sameRow } from './layout.ts';
 import { findBroken, gainsAndLosses, refuseBroken } from './references.ts';
@@ -154,12 +154,12 @@ export const swapRestore = async (client: ClientBase, request: SwapRequest): Pro
     await refuseAbandoned(client, operation);
     fencedFrom = performance.now();
     await takeFence(client, { tenantId, fence: request.fence });
-    const digest = await liveDigest(client, tenantId, tables);
-    const again = digest !== restore.report.digest;
+    const live = await readLive(client, tenantId, tables);
+    const again = live.digest !== restore.report.digest;
     const report = again
       ? {
           warnings: restore.report.warnings,
-          ...(await compareTables(client, restore, { scope, tables, digest })),
+          ...(await compareTables(client, restore, { scope, tables, live })),
           comparedAt: request.now().toISOString(),
           comparedAgain: true,
         }
