@@ -45,23 +45,25 @@ const digestRows = async (
 export const membersDigest = async (
   client: ClientBase,
   loaded: { staged: string; columns: readonly StoredColumn[]; members: readonly ArchiveMember[] },
-): Promise<{ expected: string; found: string }> => {
+): Promise<{ expected: string; found: RowsDigest; algorithm: DigestAlgorithm }> => {
   const expected = loaded.members.map(({ digest }) => digest).reduce(addDigests, '0');
   const algorithm = loaded.members[0]?.algorithm ?? quickDigest;
-  const { digest } = await exactly(client, () =>
-    digestRows(client, `${loaded.staged} x`, loaded.columns, { algorithm }),
-  );
-  return { expected, found: digest };
+  const found = await exactly(client, () => digestRows(client, `${loaded.staged} x`, loaded.columns, { algorithm }));
+  return { expected, found, algorithm };
 };
 
-/** Rows and digest of every staging table, to be kept in the registry. */
-export const stagedTables = async (client: ClientBase, restore: RestoreWork): Promise<StagedTable[]> => {
+/** Rows and digest of every staging table, to be kept in the registry; `known` are those that were just computed. */
+export const stagedTables = async (
+  client: ClientBase,
+  restore: RestoreWork,
+  known: ReadonlyMap<string, RowsDigest> = new Map(),
+): Promise<StagedTable[]> => {
   const copies = await readCopies(client, restore.stagingSchema, restore.tables);
   return exactly(client, async () => {
     const tables: StagedTable[] = [];
     for (const [table, columns] of copies) {
       const from = qualified(restore.stagingSchema, copyName(table, restore.tables));
-      tables.push({ table, ...(await digestRows(client, `${from} x`, columns)) });
+      tables.push({ table, ...(known.get(table) ?? (await digestRows(client, `${from} x`, columns))) });
     }
     return tables;
   });

@@ -85,10 +85,13 @@ export const targetsOf = async (
   return targets;
 };
 
-/** The table as the archive knew it: its columns, in the types of then. */
-export const createStaged = async (client: ClientBase, { staged, columns }: Target): Promise<void> => {
-  const defined = columns.map(({ name, held }) => `${ident(name)} ${held}`);
-  await client.query(`CREATE UNLOGGED TABLE ${staged} (${defined.join(', ')})`);
+/** The tables as the archive knew them: their columns, in the types of then. */
+export const createStaged = async (client: ClientBase, targets: readonly Target[]): Promise<void> => {
+  const tables = targets.map(({ staged, columns }) => {
+    const defined = columns.map(({ name, held }) => `${ident(name)} ${held}`);
+    return `CREATE UNLOGGED TABLE ${staged} (${defined.join(', ')})`;
+  });
+  await client.query(tables.join(';\n'));
 };
 
 /**
