@@ -11,7 +11,7 @@ import {
 import { StepFailure } from '../../domain/errors.ts';
 import { setLegalHold } from './legal-hold.ts';
 import { type BoundManifest, openManifests, packArchive } from './manifest.ts';
-import { readMember } from './member.ts';
+import { openMembers, readMember } from './member.ts';
 import { type Objects, openObjects } from './objects.ts';
 import type { TarFile } from './tar.ts';
 
@@ -33,6 +33,11 @@ export interface Archive {
   isComplete(tenantId: string, backupId: string): Promise<boolean>;
   /** COPY text of one member without end mark; destroyed with ArchiveDamaged when length, SHA-256 or end do not fit. */
   member(manifest: Pick<Manifest, 'tenantId' | 'backupId'>, member: ArchiveMember): Readable;
+  /** The same for several members: those that lie in one object are fetched together where that is small. */
+  members(
+    manifest: Pick<Manifest, 'tenantId' | 'backupId'>,
+    members: readonly ArchiveMember[],
+  ): (member: ArchiveMember) => Readable;
   /** The same for reference rows. */
   referenceMember(reference: ReferenceRows, member: ArchiveMember): Readable;
   /**
@@ -88,6 +93,18 @@ export const openArchive = ({ bucket, s3 }: { bucket: string; s3: S3Client }): A
       (await objects.size(manifestKey(tenantId, backupId))) !== undefined,
     member: (manifest, member) =>
       readMember(objects, `${archivePrefix(manifest.tenantId, manifest.backupId)}${member.object}`, member),
+    members: ({ tenantId, backupId }, members) => {
+      const opened = Object.entries(Object.groupBy(members, ({ object }) => object)).map(
+        ([object, own = []]) =>
+          [object, openMembers(objects, `${archivePrefix(tenantId, backupId)}${object}`, own)] as const,
+      );
+      const byObject = new Map(opened);
+      return (member) => {
+        const open = byObject.get(member.object);
+        if (!open) throw new RangeError(`${member.table} is none of the members that were opened`);
+        return open(member);
+      };
+    },
     referenceMember: (reference, member) => readMember(objects, reference.key, member),
     complete: async (manifest, files = []) => {
       const { tar, manifest: written, sha256 } = packArchive(manifest, files);

@@ -35,7 +35,10 @@ export const handler = step('StageRestore', contract, async (input, world, signa
     stageRestore(client, {
       restore: { ...restore, tenantId: sourceTenantId },
       manifest,
-      openMember: (member) => world.archive.member(manifest, member),
+      openMember: world.archive.members(
+        manifest,
+        manifest.members.filter(({ root }) => restore.tables.includes(root)),
+      ),
       readScope,
       signal,
     }),
