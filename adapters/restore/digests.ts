@@ -70,7 +70,7 @@ export const stagedTables = async (
 };
 
 /**
- * Throws RestoreRefused unless staging holds what StageRestore loaded. Unlogged tables are emptied by a server crash, and
+ * Throws RestoreRefused unless staging holds what StageRestore loaded. The unlogged tables of a large tenant are emptied by a server crash, and
  * a swap of empty tables would delete the tenant's rows.
  */
 export const refuseLostStaging = async (client: ClientBase, restore: RestoreWork): Promise<void> => {

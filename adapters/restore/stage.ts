@@ -14,7 +14,7 @@ import { sqlState } from '../postgres/sql.ts';
 import { membersDigest, type RowsDigest, stagedTables } from './digests.ts';
 import { filterSql } from './filter.ts';
 import { dropSchemas, list, type RestoreWork } from './layout.ts';
-import { convertStaged, createStaged, type Target, targetsOf } from './target.ts';
+import { bytesOf, convertStaged, createStaged, type Target, targetsOf } from './target.ts';
 import { asTenant } from './transaction.ts';
 
 export type ReadScope = (client: ClientBase) => Promise<Scope>;
@@ -185,9 +185,6 @@ const loadedAtOnce = 64 * 1024 * 1024;
 
 /** What a plan needs is how many rows there are and how often a key repeats: the usual 30,000 cost 22 ms for 20,000 messages. */
 const sampledRows = 3_000;
-
-const bytesOf = (targets: readonly Target[]): number =>
-  targets.flatMap(({ members }) => members).reduce((sum, { bytes }) => sum + bytes, 0);
 
 /** The tables in their order, as many together as may be loaded at once; a larger one alone. */
 const batchesOf = (targets: readonly Target[]): Target[][] => {
