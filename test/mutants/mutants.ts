@@ -79,9 +79,16 @@ export const mutants: readonly Mutant[] = [
   {
     name: 'a restore does not compare what it staged with the manifest',
     file: 'adapters/restore/stage.ts',
-    find: '  if (expected === found) return;',
-    replace: '  if (expected !== undefined || found !== undefined) return;',
+    find: '  if (expected === found.digest) return',
+    replace: '  if (expected !== undefined) return',
     tests: ['test/adapters/restore/stage.test.ts'],
+  },
+  {
+    name: 'a digest is a sum over columns, in which two rows may exchange a value',
+    file: 'adapters/dump/digest.ts',
+    find: `    'record-v2': \`hashtextextended(\${record}::text COLLATE "C", 0)\`,`,
+    replace: `    'record-v2': record,`,
+    tests: ['test/adapters/dump/export.test.ts'],
   },
   {
     name: 'objects are set back without a way back',
