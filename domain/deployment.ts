@@ -1,12 +1,5 @@
-import {
-  type FunctionName,
-  functions,
-  type Handler,
-  type Reach,
-  steps,
-  type TaskStep,
-  taskEntry,
-} from './workflows.ts';
+import { type TaskStep, taskEntry } from './task-steps.ts';
+import { type FunctionName, functions, type Handler, type Reach, steps } from './workflows.ts';
 
 /** Names and patterns that the CDK app and the laptop deploy alike, so that what runs here is what is deployed there. */
 export const busName = 'tenantry';

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import type { results } from './events.ts';
 import { describeFailure, type failedSchema } from './failure.ts';
 import type { StepAttempt } from './operation.ts';
+import type { results } from './results.ts';
 import type { WorkflowName } from './workflows.ts';
 
 /** How an execution ended that ran an operation, whoever tells: the bus, the reaper or an operator. */

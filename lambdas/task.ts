@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { keepLeases } from '../adapters/registry/keep-leases.ts';
 import type { World } from '../adapters/world.ts';
 import { failures, StepFailure } from '../domain/errors.ts';
-import type { TaskStep } from '../domain/workflows.ts';
+import type { TaskStep } from '../domain/task-steps.ts';
 import { handler as dumpDatabase } from './backup/dump-database.ts';
 import { handler as loadClone } from './clone/load-clone.ts';
 import { handler as drillRestore } from './drill/drill-restore.ts';

@@ -8,15 +8,8 @@ import { DefinitionBody, LogLevel, StateMachine, StateMachineType } from 'aws-cd
 import { RemovalPolicy, Stack } from 'aws-cdk-lib/core';
 import { Construct } from 'constructs';
 import { tasksCluster } from '../domain/deployment.ts';
-import {
-  machineName,
-  nestedWorkflows,
-  type StepName,
-  type TaskStep,
-  taskWorkflows,
-  type WorkflowName,
-  workflows,
-} from '../domain/workflows.ts';
+import { type TaskStep, taskWorkflows } from '../domain/task-steps.ts';
+import { machineName, nestedWorkflows, type StepName, type WorkflowName, workflows } from '../domain/workflows.ts';
 import type { SharedPlatform } from './shared-platform.ts';
 import type { Tasks } from './tasks.ts';
 

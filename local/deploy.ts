@@ -34,15 +34,8 @@ import {
   taskFamily,
   tasksCluster,
 } from '../domain/deployment.ts';
-import {
-  type FunctionName,
-  machineName,
-  nestedWorkflows,
-  type TaskStep,
-  taskWorkflows,
-  type WorkflowName,
-  workflows,
-} from '../domain/workflows.ts';
+import { type TaskStep, taskWorkflows } from '../domain/task-steps.ts';
+import { type FunctionName, machineName, nestedWorkflows, type WorkflowName, workflows } from '../domain/workflows.ts';
 import { appImage } from './deploy/apps.ts';
 import {
   clusterRoleArn,

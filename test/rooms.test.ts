@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
 import { expect, test } from 'vitest';
-import { taskEntry } from '../domain/workflows.ts';
+import { taskEntry } from '../domain/task-steps.ts';
 
 const root = resolve(import.meta.dirname, '..');
 

@@ -1,6 +1,7 @@
 import { CreateClusterCommand, type ECSClient, RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs';
 import { type Environment, environmentOf, taskContainer, taskFamily, tasksCluster } from '../../domain/deployment.ts';
-import { steps, type TaskStep, tasks } from '../../domain/workflows.ts';
+import { type TaskStep, tasks } from '../../domain/task-steps.ts';
+import { steps } from '../../domain/workflows.ts';
 import type { Target } from './target.ts';
 
 /** Name under which the laptop knows the image that AWS builds from lib/images/postgres-clients.Dockerfile. */

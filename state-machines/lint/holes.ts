@@ -1,4 +1,5 @@
-import { nestedWorkflows, steps, taskWorkflows, workflows } from '../../domain/workflows.ts';
+import { taskWorkflows } from '../../domain/task-steps.ts';
+import { nestedWorkflows, steps, workflows } from '../../domain/workflows.ts';
 import { allStates, holesIn, type MachineFile } from './machine-file.ts';
 
 /** Holes that name neither a step nor a machine. */

@@ -1,5 +1,6 @@
 import { failures } from '../../domain/errors.ts';
-import { type StepName, steps, type TaskStep, tasks } from '../../domain/workflows.ts';
+import { type TaskStep, tasks } from '../../domain/task-steps.ts';
+import { type StepName, steps } from '../../domain/workflows.ts';
 import { allStates, type MachineFile } from './machine-file.ts';
 
 /** Error names that AWS itself gives, by what stands before the dot. */

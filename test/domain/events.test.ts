@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { eventSchemas, laterRequests, readRequest, requests, results } from '../../domain/events.ts';
+import { eventSchemas, laterRequests, readRequest, requests } from '../../domain/events.ts';
 import { operationName } from '../../domain/operation.ts';
+import { results } from '../../domain/results.ts';
 
 const event = (detailType: string, detail: unknown) => ({ id: 'bus-1', 'detail-type': detailType, detail });
 

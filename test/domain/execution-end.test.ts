@@ -1,6 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { results } from '../../domain/events.ts';
 import {
   describeEnd,
   type ExecutionEnd,
@@ -9,6 +8,7 @@ import {
   readExecutionEnd,
 } from '../../domain/execution-end.ts';
 import type { StepAttempt } from '../../domain/operation.ts';
+import { results } from '../../domain/results.ts';
 import { nestedWorkflows, type WorkflowName, workflows } from '../../domain/workflows.ts';
 
 interface State {

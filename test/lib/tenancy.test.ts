@@ -5,15 +5,8 @@ import { Match, Template } from 'aws-cdk-lib/assertions';
 import { App } from 'aws-cdk-lib/core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { allFunctions, drillSchedule, expirySchedule, reapSchedule, taskFamily } from '../../domain/deployment.ts';
-import {
-  machineName,
-  steps,
-  type TaskStep,
-  tasks,
-  taskWorkflows,
-  type WorkflowName,
-  workflows,
-} from '../../domain/workflows.ts';
+import { type TaskStep, tasks, taskWorkflows } from '../../domain/task-steps.ts';
+import { machineName, steps, type WorkflowName, workflows } from '../../domain/workflows.ts';
 import { readParameters } from '../../lib/parameters.ts';
 import { SharedPlatform } from '../../lib/shared-platform.ts';
 import { Steps } from '../../lib/steps.ts';

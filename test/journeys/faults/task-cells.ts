@@ -2,7 +2,7 @@ import { ECSClient, RegisterTaskDefinitionCommand } from '@aws-sdk/client-ecs';
 import { DescribeStateMachineCommand, UpdateStateMachineCommand } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { taskContainer } from '../../../domain/deployment.ts';
-import type { TaskStep } from '../../../domain/workflows.ts';
+import type { TaskStep } from '../../../domain/task-steps.ts';
 import type { Sabotage } from './saboteur.ts';
 import { openStage, type Stage } from './stage.ts';
 import { passesByItself, type TaskCell, type TaskFault, type TaskMachine, taskCellsOf } from './task-matrix.ts';

@@ -1,4 +1,4 @@
-import { type TaskStep, taskWorkflows } from '../../../domain/workflows.ts';
+import { type TaskStep, taskWorkflows } from '../../../domain/task-steps.ts';
 import { permanentFaults, transientFaults } from './matrix.ts';
 
 /**

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { KeyValuePair, RunTaskRequest, Task } from '@aws-sdk/client-ecs';
 import { taskFamily } from '../../../domain/deployment.ts';
-import { type TaskStep, tasks as taskSteps } from '../../../domain/workflows.ts';
+import { type TaskStep, tasks as taskSteps } from '../../../domain/task-steps.ts';
 import { ServiceError } from '../../../local/gateway/service.ts';
 import type { TaskRunner } from '../../../local/ports.ts';
 import type { TaskFault } from './task-matrix.ts';

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openDomainNames } from '../../../adapters/domain-names.ts';
 import { openWorld, type World } from '../../../adapters/world.ts';
 import { proofName, proofText } from '../../../domain/domain-proof.ts';
-import { results } from '../../../domain/events.ts';
+import { results } from '../../../domain/results.ts';
 import { verifyDomains } from '../../../lambdas/domains/verify-domains.ts';
 import { handler as activateTenant } from '../../../lambdas/provision/activate-tenant.ts';
 import { handler as claimTenant } from '../../../lambdas/provision/claim-tenant.ts';
