@@ -106,7 +106,9 @@ const placeFindings = async (stage: Sight, tenantId: string): Promise<string[]> 
   const findings: string[] = [];
   const { rows: known } = await stage.control.query<{ status: string; isolation: string | null; routes: string }>(
     `SELECT status, (SELECT p.isolation FROM placements p WHERE p.tenant_id = t.id AND p.active) AS isolation,
-       (SELECT coalesce(string_agg(DISTINCT state, ','), '') FROM routes r WHERE r.tenant_id = t.id) AS routes
+       (SELECT coalesce(string_agg(DISTINCT CASE WHEN r.kind = 'custom' AND d.proved_at IS NULL
+            THEN CASE r.state WHEN 'on' THEN 'on without proof' END ELSE r.state END, ','), '')
+          FROM routes r LEFT JOIN domains d ON d.tenant_id = r.tenant_id AND d.domain = r.host WHERE r.tenant_id = t.id) AS routes
      FROM tenants t WHERE id = $1`,
     [tenantId],
   );

@@ -43,14 +43,16 @@ const routeStates = async () => (await world.registry.routes.of(tenantId)).map((
 
 describe('an offboarding', () => {
   test('takes the tenant off the air, proves it gone and erases it', async () => {
+    await world.registry.domains.bring(tenantId, `chat.${tenantId}.example`);
     expect(await open({ reason: 'left' })).toEqual({ tenantId, graceSeconds: 0, saved: false });
-    expect(await routeStates()).toEqual(['off']);
+    expect(await routeStates()).toEqual(['off', 'off']);
     expect(await verifyGone.run({ operation, tenantId }, world)).toEqual({});
     expect(await eraseTenant.run({ operation, tenantId }, world)).toEqual({});
     expect(await eraseTenant.run({ operation, tenantId }, world)).toEqual({});
     expect(await world.registry.tenants.get(tenantId)).toMatchObject({ status: 'deprovisioned', adminEmail: null });
     expect(await world.registry.placements.get(tenantId)).toBeUndefined();
     expect(await world.registry.routes.of(tenantId)).toEqual([]);
+    expect(await laptop.sql.query('SELECT FROM domains')).toEqual([]);
     expect(await world.registry.operations.get(operation)).toMatchObject({ status: 'succeeded' });
     const { reservedUntil } = (await world.registry.tenants.get(tenantId))!;
     expect((reservedUntil!.getTime() - Date.now()) / 86_400_000).toBeCloseTo(30, 1);
