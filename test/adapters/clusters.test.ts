@@ -12,7 +12,7 @@ const tags = { tenant: 'acme', operation: 'op-1', step: 'CreateStack' };
 const asked = { stack, token: 'p-1', vpcCidr: '10.64.16.0/20', tags };
 
 test("a tenant's stack is made once however often it is asked for, protected while it stands, and removed with its protections", async () => {
-  const { laptop, clusters } = await openLaptopClusters({ clusterDelayMillis: 500 });
+  const { laptop, clusters } = await openLaptopClusters({ clusterDelayMillis: 3_000 });
   expect(await clusters.describeStack(stack)).toBeUndefined();
   expect(await clusters.describe(stack)).toBeUndefined();
   await clusters.createStack(asked);
