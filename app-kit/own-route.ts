@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { hostName, type Route, type RouteSource } from './route.ts';
 import type { Logins } from './secrets.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { timedCache } from './cache.ts';
 import { TenancyFailure } from './failure.ts';
 

@@ -1,5 +1,5 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ownPlace } from './own-route.ts';
 import { openPools, type PoolLimits } from './pools.ts';
 import { registryRoutes } from './registry.ts';

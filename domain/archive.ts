@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** One table (or leaf partition) inside an archive: where its gzip member lies and what it must hold. */
 export const memberSchema = z.object({

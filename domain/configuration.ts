@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { explainIssues } from './explain.ts';
 import { isolations, type Tier, tiers } from './place.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { explainIssues } from './explain.ts';
 import { isolations, tiers } from './placement.ts';
 import { results } from './results.ts';

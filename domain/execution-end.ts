@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { describeFailure, type failedSchema } from './failure.ts';
 import type { StepAttempt } from './operation.ts';
 import type { results } from './results.ts';

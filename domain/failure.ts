@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** What a machine's Catch hands to the compensating step. */
 export const failureSchema = z.object({

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 /** One live move of one tenant between two databases. `id` names every object that the move makes in them. */
 export interface Move {

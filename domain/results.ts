@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { domainRefusals } from './domain-proof.ts';
 
 const result = { tenantId: z.string(), operation: z.string() };

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { reservedSlugs } from './names.ts';
 import { isolations, tiers } from './place.ts';
 

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type AppMigration, storedMigrations } from '../adapters/pool/migrations.ts';
 import { workerLogins } from '../adapters/pool/server-logins.ts';
 import { type PoolState, setUpPool } from '../adapters/pool/set-up.ts';

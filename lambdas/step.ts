@@ -1,6 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import middy from '@middy/core';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isUnavailable } from '../adapters/postgres/sql.ts';
 import { openWorld, type World } from '../adapters/world.ts';
 import { StepFailure } from '../domain/errors.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { keepLeases } from '../adapters/registry/keep-leases.ts';
 import type { World } from '../adapters/world.ts';
 import { failures, StepFailure } from '../domain/errors.ts';

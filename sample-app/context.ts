@@ -1,6 +1,6 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Gate, Session } from '../app-kit/access.ts';
 import type { Route } from '../app-kit/route.ts';
 import type { Tenancy } from '../app-kit/tenancy.ts';

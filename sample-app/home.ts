@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { escapeHtml } from '../app-kit/pages.ts';
 import { latestMessages, postMessage } from './api/messages.ts';
 import { requireStream, visibleStreams } from './api/streams.ts';

@@ -1,5 +1,5 @@
 import { createHash, hash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import {
   archiveObject,
   archivePrefix,

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { promisify } from 'node:util';
 import { gunzip, gzip } from 'node:zlib';
-import { z } from 'zod';
+import * as z from 'zod';
 import { StepFailure } from '../../domain/errors.ts';
 import { isKept, isWish, leaveToScalers, strip } from '../../domain/workload/exported.ts';
 import { type KubeObject, objectName } from '../../domain/workload/object.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { archiveObjects, removeObjects } from '../../adapters/cluster/archived-objects.ts';
 import type { ExpectedObjects } from '../../adapters/registry/backup-objects.ts';
 import type { World } from '../../adapters/world.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isDue, slicesOf } from '../../domain/backup.ts';
 import { step } from '../step.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { estimateTenant } from '../../adapters/dump/estimate.ts';
 import type { Candidate } from '../../adapters/registry/slices.ts';
 import type { World } from '../../adapters/world.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { archivedObjects } from '../../adapters/cluster/archived-objects.ts';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';

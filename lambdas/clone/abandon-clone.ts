@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { endUnlessDone, settleProvisioning } from '../../adapters/registry/endings.ts';
 import { failureOfTask } from '../../adapters/registry/task-failure.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
 import { loadClone } from '../../adapters/restore/clone.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
 import { rowsAt } from '../../adapters/registry/placements.ts';
 import { restoreIdOf, restoreSchemas } from '../../adapters/restore/layout.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { endOffboarding, endUnlessDone } from '../../adapters/registry/endings.ts';
 import { describeFailure, failedSchema, failureSchema } from '../../domain/failure.ts';
 import { step } from '../step.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import { reservedDays } from '../../domain/tenant.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { offboardRequest } from '../../domain/events.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { step } from '../step.ts';

@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { hasOwnApp } from '../../adapters/cluster/own-app.ts';
 import { countTenantRows } from '../../adapters/pool/release.ts';
 import { findTenant } from '../../adapters/pool/tenant.ts';

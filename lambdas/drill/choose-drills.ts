@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { World } from '../../adapters/world.ts';
 import { chooseDrills, type DrillCandidate, type DrillSlice, defaultSample, drillSlices } from '../../domain/drill.ts';
 import { StepFailure } from '../../domain/errors.ts';

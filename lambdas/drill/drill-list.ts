@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 
 export const drilledBackups = z.array(z.object({ tenantId: z.string(), backupId: z.string() }));
 

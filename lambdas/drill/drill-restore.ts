@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { openScratchDrills, type ScratchDrills } from '../../adapters/drill/drill.ts';
 import { templateDatabase } from '../../adapters/pool/template.ts';
 import type { World } from '../../adapters/world.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { World } from '../../adapters/world.ts';
 import { countDrills, runFailure } from '../../domain/drill.ts';

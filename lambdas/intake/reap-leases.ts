@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { removeInstance } from '../../adapters/restore/leftovers.ts';
 import type { World } from '../../adapters/world.ts';
 import { worldOfProcess } from '../step.ts';

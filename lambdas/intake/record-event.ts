@@ -1,5 +1,5 @@
 import type { SQSBatchResponse, SQSEvent } from 'aws-lambda';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { World } from '../../adapters/world.ts';
 import { readRequest } from '../../domain/events.ts';
 import { operationName } from '../../domain/operation.ts';

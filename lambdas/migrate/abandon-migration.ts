@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import { abandonMove } from '../../adapters/replication/abandon.ts';
 import type { World } from '../../adapters/world.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { copyProgress } from '../../adapters/replication/copy.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { convergence, type LagSample } from '../../domain/move.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import { type CutOver, cutOver } from '../../adapters/replication/cut-over.ts';

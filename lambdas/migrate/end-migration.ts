@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { commitOnce, endUnlessDone } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
 import { failureOfTask } from '../../adapters/registry/task-failure.ts';

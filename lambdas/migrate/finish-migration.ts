@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { finishMove } from '../../adapters/replication/finish.ts';
 import { step } from '../step.ts';
 import { moveStep, openEnds } from './move-step.ts';

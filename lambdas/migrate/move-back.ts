@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { moveBack } from '../../adapters/replication/cut-over.ts';
 import { step } from '../step.ts';
 import { asOneAttempt, flipTo } from './cut-over.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { type DatabasePlace, roleSecret } from '../../adapters/postgres/connection.ts';
 import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import { type Placement, rowsAt } from '../../adapters/registry/placements.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { endOf, type MoveRecord } from '../../adapters/registry/moves.ts';
 import type { Placement } from '../../adapters/registry/placements.ts';
 import { preflight } from '../../adapters/replication/preflight.ts';

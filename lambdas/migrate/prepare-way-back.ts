@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { openWayBack } from '../../adapters/replication/way-back.ts';
 import { step } from '../step.ts';
 import { moveStep, openEnds } from './move-step.ts';

@@ -1,5 +1,5 @@
 import { Logger } from '@aws-lambda-powertools/logger';
-import { z } from 'zod';
+import * as z from 'zod';
 import { prepareRouteSwitch } from '../../adapters/cluster/route.ts';
 import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import type { World } from '../../adapters/world.ts';

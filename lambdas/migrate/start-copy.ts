@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { openCopy } from '../../adapters/replication/copy.ts';
 import { preflight } from '../../adapters/replication/preflight.ts';
 import { step } from '../step.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import { describeDifferences, type Verification, verifyCopy } from '../../adapters/replication/verify.ts';
 import type { World } from '../../adapters/world.ts';

@@ -1,6 +1,6 @@
 import { Logger } from '@aws-lambda-powertools/logger';
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { World } from '../../adapters/world.ts';
 import { eventSchemas, laterRequests } from '../../domain/events.ts';
 import { plans } from '../../domain/plans.ts';

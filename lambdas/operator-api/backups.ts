@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { archivedObjects } from '../../adapters/cluster/archived-objects.ts';
 import type { World } from '../../adapters/world.ts';
 import type { Backup } from '../../domain/backup.ts';

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { DeadLetter } from '../../adapters/dead-letters.ts';
 import type { World } from '../../adapters/world.ts';
 import { readRequest } from '../../domain/events.ts';

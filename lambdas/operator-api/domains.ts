@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Domain } from '../../adapters/registry/domains.ts';
 import { proofName, proofText } from '../../domain/domain-proof.ts';
 import { Problem } from './problem.ts';

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { drillOutcomes } from '../../domain/backup.ts';
 import { Problem } from './problem.ts';
 import { type ApiEnv, accepted, audited, bodyOf, limit, queryOf } from './request.ts';

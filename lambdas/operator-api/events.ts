@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { RecordedEvent } from '../../adapters/registry/events.ts';
 import type { World } from '../../adapters/world.ts';
 import { readRequest } from '../../domain/events.ts';

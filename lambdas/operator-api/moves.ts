@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { MoveRecord } from '../../adapters/registry/moves.ts';
 import type { World } from '../../adapters/world.ts';
 import { moveRequest } from '../../domain/events.ts';

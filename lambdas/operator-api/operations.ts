@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { closeOperation } from '../../adapters/registry/closing.ts';
 import type { World } from '../../adapters/world.ts';
 import type { Operation } from '../../domain/operation.ts';

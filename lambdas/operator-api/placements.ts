@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { World } from '../../adapters/world.ts';
 import { explainPlacement, type Loads } from '../../domain/placement-explanation.ts';
 import { defaultPlan } from '../../domain/plans.ts';

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { planChangeRequest } from '../../domain/events.ts';
 import { planProblem } from '../../domain/plan-change.ts';
 import { refuseForbidden } from '../../domain/tier.ts';

@@ -1,7 +1,7 @@
 import type { Context } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
-import { z } from 'zod';
+import * as z from 'zod';
 import { isUnavailable } from '../../adapters/postgres/sql.ts';
 import { type FailureName, StepFailure } from '../../domain/errors.ts';
 import { explainIssues } from '../../domain/explain.ts';

@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { recoveryRequest } from '../../domain/events.ts';
 import { tenantId } from '../../domain/tenant.ts';
 import { ask } from './ask.ts';

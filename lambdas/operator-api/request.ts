@@ -1,5 +1,5 @@
 import type { Context } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { World } from '../../adapters/world.ts';
 import { Problem, problemOf } from './problem.ts';
 

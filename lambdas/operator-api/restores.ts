@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import type { World } from '../../adapters/world.ts';
 import { restoreRequest } from '../../domain/events.ts';

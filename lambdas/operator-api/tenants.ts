@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { offboardRequest, requests } from '../../domain/events.ts';
 import { tenantUrl } from '../../domain/names.ts';
 import { defaultPlan } from '../../domain/plans.ts';

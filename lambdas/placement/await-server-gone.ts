@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { removeWorkerLogins } from '../../adapters/pool/server-logins.ts';
 import { step } from '../step.ts';
 import { placementStep, serverLeaseSeconds } from './placement-step.ts';

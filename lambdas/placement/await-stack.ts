@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { ownCluster } from '../../adapters/clusters/own-cluster.ts';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { hasOwnApp } from '../../adapters/cluster/own-app.ts';
 import { takeDown } from '../../adapters/cluster/take-down.ts';
 import { StepFailure } from '../../domain/errors.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { lookAtApp } from '../../adapters/cluster/look.ts';
 import { requireOwnApp } from '../../adapters/cluster/own-app.ts';
 import { StepFailure } from '../../domain/errors.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { workerLogins } from '../../adapters/pool/server-logins.ts';
 import { createTenantDatabase } from '../../adapters/pool/tenant-database.ts';
 import { rowsAt } from '../../adapters/registry/placements.ts';

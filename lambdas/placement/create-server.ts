@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { roleSecret } from '../../adapters/postgres/connection.ts';
 import type { Placement } from '../../adapters/registry/placements.ts';
 import type { ServerNetwork } from '../../adapters/servers.ts';

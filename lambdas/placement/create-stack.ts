@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { ownCluster } from '../../adapters/clusters/own-cluster.ts';
 import { step } from '../step.ts';
 import { placementStep, serverLeaseSeconds, serverTags } from './placement-step.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Cluster } from '../../adapters/cluster/cluster.ts';
 import { ownAppSpec, requireOwnApp, serviceAccountOf } from '../../adapters/cluster/own-app.ts';
 import { ownAppObjects } from '../../adapters/cluster/own-objects.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { drain } from '../../adapters/clusters/drain.ts';
 import { ownClusterToRemove } from '../../adapters/clusters/own-cluster.ts';
 import { step } from '../step.ts';

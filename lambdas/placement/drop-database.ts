@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { dropTenantDatabase } from '../../adapters/pool/tenant-database.ts';
 import { rowsAt } from '../../adapters/registry/placements.ts';
 import { step } from '../step.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { ServerTags } from '../../adapters/servers.ts';
 
 /** What every step on a place of a tenant is told. */

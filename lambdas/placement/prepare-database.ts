@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { prepareTenant } from '../../adapters/pool/tenant.ts';
 import { type Placement, rowsAt } from '../../adapters/registry/placements.ts';
 import type { World } from '../../adapters/world.ts';

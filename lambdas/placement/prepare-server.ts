@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { storedMigrations } from '../../adapters/pool/migrations.ts';
 import { ensureWorkerLogins } from '../../adapters/pool/server-logins.ts';
 import { readyDatabase, setUpTenantDatabase } from '../../adapters/pool/tenant-database.ts';

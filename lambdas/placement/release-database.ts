@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { releaseTenant } from '../../adapters/pool/release.ts';
 import type { DatabasePlace } from '../../adapters/postgres/connection.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { hasOwnApp, serviceAccountOf } from '../../adapters/cluster/own-app.ts';
 import { takeDown } from '../../adapters/cluster/take-down.ts';
 import { tiers } from '../../domain/placement.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { PlanChange } from '../../adapters/registry/plan-changes.ts';
 import { writePlan } from '../../adapters/registry/plan-state.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { StepFailure } from '../../domain/errors.ts';
 import { planChangeRequest } from '../../domain/events.ts';
 import { planProblem } from '../../domain/plan-change.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { writePlan } from '../../adapters/registry/plan-state.ts';
 import { step } from '../step.ts';
 

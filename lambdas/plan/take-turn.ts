@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Placement } from '../../adapters/registry/placements.ts';
 import type { PlanChange } from '../../adapters/registry/plan-changes.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { switchRoute } from '../../adapters/cluster/route.ts';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';

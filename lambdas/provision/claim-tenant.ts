@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { defaultPlan } from '../../domain/plans.ts';
 import { newTenantId, profile } from '../../domain/tenant.ts';
 import { refuseForbidden } from '../../domain/tier.ts';

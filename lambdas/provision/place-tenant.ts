@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { StepFailure } from '../../domain/errors.ts';
 import { profile } from '../../domain/tenant.ts';
 import { decidePlace } from '../../domain/tier.ts';

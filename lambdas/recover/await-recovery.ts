@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { z } from 'zod';
+import * as z from 'zod';
 import { StepFailure } from '../../domain/errors.ts';
 import { step } from '../step.ts';
 import { recoveryStep, requireRecovery } from './recovery-step.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Archive } from '../../adapters/archive/archive.ts';
 import { exportTenants } from '../../adapters/dump/export.ts';
 import { readToc } from '../../adapters/dump/toc.ts';

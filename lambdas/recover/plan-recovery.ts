@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
+import * as z from 'zod';
 import type { World } from '../../adapters/world.ts';
 import { parseAsOf } from '../../domain/as-of.ts';
 import { StepFailure } from '../../domain/errors.ts';

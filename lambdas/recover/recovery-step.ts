@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { Recovery } from '../../adapters/registry/recoveries.ts';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';

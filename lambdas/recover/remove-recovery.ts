@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { removeInstance } from '../../adapters/restore/leftovers.ts';
 import { step } from '../step.ts';
 import { recoveryStep } from './recovery-step.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { step } from '../step.ts';
 import { recoveryStep, requireRecovery } from './recovery-step.ts';
 

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { clientSql } from '../../adapters/postgres/sql.ts';
 import { endUnlessDone } from '../../adapters/registry/endings.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';

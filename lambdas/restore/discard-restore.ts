@@ -1,5 +1,5 @@
 import type { Client } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { clientSql } from '../../adapters/postgres/sql.ts';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';

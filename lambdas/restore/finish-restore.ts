@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import { dropSchemas } from '../../adapters/restore/layout.ts';

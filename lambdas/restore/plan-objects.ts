@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { openObjectsRestore } from '../../adapters/cluster/asked-objects.ts';
 import { planObjects } from '../../adapters/cluster/restore-objects.ts';
 import { leaseSeconds } from '../../adapters/restore/tenant-database.ts';

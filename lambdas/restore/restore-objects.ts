@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { openObjectsRestore } from '../../adapters/cluster/asked-objects.ts';
 import type { Cluster } from '../../adapters/cluster/cluster.ts';
 import { restoreObjects } from '../../adapters/cluster/restore-objects.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
 import { stageRestore } from '../../adapters/restore/stage.ts';
 import { inTenantDatabase, leaseSeconds } from '../../adapters/restore/tenant-database.ts';

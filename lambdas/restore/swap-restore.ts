@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';
 import { swapRestore } from '../../adapters/restore/swap.ts';

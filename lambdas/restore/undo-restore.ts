@@ -1,5 +1,5 @@
 import type { ClientBase } from 'pg';
-import { z } from 'zod';
+import * as z from 'zod';
 import { readScope } from '../../adapters/catalog/read-scope.ts';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { Restore } from '../../adapters/registry/restores.ts';

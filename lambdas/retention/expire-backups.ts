@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import type { World } from '../../adapters/world.ts';
 import { StepFailure } from '../../domain/errors.ts';
 import { planNamed } from '../../domain/plans.ts';

@@ -1,4 +1,4 @@
-import { z } from 'zod';
+import * as z from 'zod';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import { step } from '../step.ts';
 

@@ -8,9 +8,9 @@ COPY domain domain
 COPY adapters adapters
 COPY lambdas lambdas
 ARG ENTRY
-RUN npx esbuild lambdas/task.ts --bundle --platform=node --target=node24 --format=esm --outfile=/bundle/task.mjs --sourcemap \
+RUN npx esbuild lambdas/task.ts --bundle --platform=node --target=node24 --format=esm --outfile=/bundle/task.mjs --sourcemap --main-fields=module,main \
     --banner:js="import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
-RUN npx esbuild "$ENTRY" --bundle --platform=node --target=node24 --format=esm --outfile=/bundle/index.mjs --sourcemap \
+RUN npx esbuild "$ENTRY" --bundle --platform=node --target=node24 --format=esm --outfile=/bundle/index.mjs --sourcemap --main-fields=module,main \
     --banner:js="import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
 
 FROM public.ecr.aws/lambda/nodejs:24

@@ -23,6 +23,9 @@ const options: BuildOptions = {
   format: 'esm',
   platform: 'node',
   target: 'node24',
+  // As lib/step-function.ts does for AWS: of the SDK's ES modules only what is used is kept, of its CommonJS everything, which
+  // took 70 of the 200 ms of processor time that a handler's start cost.
+  mainFields: ['module', 'main'],
   minify: false,
   // Handlers share chunks, so the SDK is parsed and cached once for all of them.
   splitting: true,

@@ -1,6 +1,6 @@
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
-import { z } from 'zod';
+import * as z from 'zod';
 import { type ChatEnv, idSchema, inTenant, parse, reading, refuse } from '../context.ts';
 import { requireMessage } from './messages.ts';
 

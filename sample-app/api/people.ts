@@ -1,5 +1,5 @@
 import { Hono } from 'hono';
-import { z } from 'zod';
+import * as z from 'zod';
 import { body, type ChatEnv, inTenant, page, paged, reading, refuse } from '../context.ts';
 
 interface Person {

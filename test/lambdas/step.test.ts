@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { z } from 'zod';
+import * as z from 'zod';
 import { openRegistryConnection } from '../../adapters/postgres/connection.ts';
 import { openRegistry } from '../../adapters/registry/registry.ts';
 import { openWorld, type World } from '../../adapters/world.ts';

@@ -94,7 +94,7 @@ export const prepareWriters = async (client: pg.ClientBase, tenantId: string, wr
  * at TN001. Writers are by turns READ COMMITTED and REPEATABLE READ. An acknowledged operation must be found exactly once
  * afterwards (`checkOperations`).
  */
-export const startWriters = ({ board, app, writers = 4, pause = 2, deadline = 20_000 }: LoadOptions): Load => {
+export const startWriters = ({ board, app, writers = 4, pause = 2, deadline = 60_000 }: LoadOptions): Load => {
   const acks: Ack[] = [];
   const unknown: string[] = [];
   const refused: { op: string; reason: string }[] = [];
