@@ -1,5 +1,6 @@
 import { accessSync, constants, statfsSync } from 'node:fs';
 import { tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 const gigabyte = 2 ** 30;
@@ -18,6 +19,9 @@ const scratch = ((): string => {
     return tmpdir();
   }
 })();
+
+/** For every process below this one, the workers and the commands that they run: a fifth of the time of test/cli (67 s, 54 s). */
+process.env.NODE_COMPILE_CACHE ??= join(import.meta.dirname, 'node_modules', '.cache', 'tenantry', 'compiled');
 
 /** The proofs take many minutes and show for all what the tests show for some: `npm run test:proofs`. */
 const proofs = 'test/proofs/**/*.test.ts';
