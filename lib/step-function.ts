@@ -11,6 +11,7 @@ import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs';
 import { Duration, RemovalPolicy } from 'aws-cdk-lib/core';
 import type { Construct } from 'constructs';
 import { environmentOf, functionName } from '../domain/deployment.ts';
+import { handlerBundle } from '../domain/handler-bundle.ts';
 import type { FunctionName, Handler } from '../domain/workflows.ts';
 import { postgresClients } from './images/postgres-clients.ts';
 import { environmentOfPlaces, grantReach, type Places } from './reach.ts';
@@ -59,10 +60,8 @@ export const createStepFunction = (
           format: OutputFormat.ESM,
           minify: true,
           sourceMap: true,
-          target: 'node24',
-          mainFields: ['module', 'main'],
+          ...handlerBundle,
           externalModules: ['pg-native'],
-          banner: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);",
         },
       });
   grantReach(created, handler.reach, places);

@@ -1,19 +1,12 @@
 import * as z from 'zod';
 import { commitOnce } from '../../adapters/registry/endings.ts';
 import type { RegistryParts } from '../../adapters/registry/registry.ts';
+import { results } from '../../domain/results.ts';
 import { step } from '../step.ts';
 
 const contract = {
   input: z.object({ operation: z.string(), tenantId: z.string(), ending: z.enum(['completed', 'superseded']) }),
-  output: z.object({
-    tenantId: z.string(),
-    outcome: z.enum(['succeeded', 'superseded']),
-    plan: z.string(),
-    tier: z.string().nullable(),
-    isolation: z.string().nullable(),
-    moved: z.boolean(),
-    supersededBy: z.string().optional(),
-  }),
+  output: results.TenantPlanChangeCompleted.omit({ operation: true }),
 };
 
 type Input = z.output<typeof contract.input>;

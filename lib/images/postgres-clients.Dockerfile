@@ -7,11 +7,9 @@ RUN npm ci --ignore-scripts --omit=dev
 COPY domain domain
 COPY adapters adapters
 COPY lambdas lambdas
-ARG ENTRY
-RUN npx esbuild lambdas/task.ts --bundle --platform=node --target=node24 --format=esm --outfile=/bundle/task.mjs --sourcemap --main-fields=module,main \
-    --banner:js="import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
-RUN npx esbuild "$ENTRY" --bundle --platform=node --target=node24 --format=esm --outfile=/bundle/index.mjs --sourcemap --main-fields=module,main \
-    --banner:js="import{createRequire}from'node:module';const require=createRequire(import.meta.url);"
+ARG ENTRY TARGET MAIN_FIELDS BANNER
+RUN npx esbuild task="lambdas/task.ts" index="$ENTRY" --bundle --platform=node --format=esm --outdir=/bundle --out-extension:.js=.mjs \
+    --sourcemap "--target=$TARGET" "--main-fields=$MAIN_FIELDS" "--banner:js=$BANNER"
 
 FROM public.ecr.aws/lambda/nodejs:24
 RUN dnf install -y postgresql16 && dnf clean all

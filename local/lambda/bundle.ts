@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { type BuildOptions, build, type Metafile, stop, version } from 'esbuild';
+import { handlerBundle } from '../../domain/handler-bundle.ts';
 
 /** A source file of a bundle; size and time tell at once that it is the same, the hash tells when only those changed. */
 interface Source {
@@ -22,10 +23,7 @@ const options: BuildOptions = {
   bundle: true,
   format: 'esm',
   platform: 'node',
-  target: 'node24',
-  // As lib/step-function.ts does for AWS: of the SDK's ES modules only what is used is kept, of its CommonJS everything, which
-  // took 70 of the 200 ms of processor time that a handler's start cost.
-  mainFields: ['module', 'main'],
+  ...handlerBundle,
   minify: false,
   // Handlers share chunks, so the SDK is parsed and cached once for all of them.
   splitting: true,
@@ -33,8 +31,7 @@ const options: BuildOptions = {
   outExtension: { '.js': '.mjs' },
   chunkNames: 'chunks/[name]-[hash]',
   loader: { '.sql': 'text' },
-  // CommonJS dependencies call require for Node's own modules, which an ES module does not have.
-  banner: { js: "import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);" },
+  banner: { js: handlerBundle.banner },
   logLevel: 'silent',
 };
 

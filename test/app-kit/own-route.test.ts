@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { tenancyFromEnvironment } from '../../app-kit/tenancy.ts';
 import { type HostedApp, startApp } from '../../local/apps.ts';
 import { credentials } from '../adapters/pool/chat-pool.ts';
+import { until } from '../cloud.ts';
 import { call } from '../local/ingress/http.ts';
 import { openTestTenancy, type TestTenancy } from './test-tenancy.ts';
 
@@ -112,7 +113,7 @@ describe('an app of one tenant', () => {
           "SELECT FROM pg_stat_activity WHERE usename = 'tenantry_app' AND query IN ('ROLLBACK', 'DISCARD ALL') AND state_change > now() - interval '1 second'",
         )
       ).rowCount !== 0;
-    while (!(await refused()) && !answered) await new Promise((done) => setTimeout(done, 10));
+    await until('the write is refused', async () => (await refused()) || answered || undefined);
     expect(answered).toBe(false);
     await setState('open');
     expect((await sent).status).toBe(201);

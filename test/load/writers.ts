@@ -36,7 +36,7 @@ export interface LoadOptions {
   readonly writers?: number;
   /** Milliseconds between two operations of one writer. */
   readonly pause?: number;
-  /** How long one operation is tried, in milliseconds: longer than any crash that a test lets happen. */
+  /** How long one operation is tried, in milliseconds: longer than any crash or announced freeze that a test lets happen. */
   readonly deadline?: number;
 }
 

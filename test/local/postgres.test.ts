@@ -171,7 +171,7 @@ test('the number in a stale lock file may belong to a stranger by now', async ()
   const directory = await temporary();
   const first = await start({ directory });
   await first.stop();
-  const sleeper = spawn('sleep', ['60'], asRoot ? { uid: 65534, gid: 65534 } : {});
+  const sleeper = spawn('/bin/sh', ['-c', 'read line'], asRoot ? { uid: 65534, gid: 65534 } : {});
   onTestFinished(() => void sleeper.kill());
   writeFileSync(
     join(directory, 'data', 'postmaster.pid'),

@@ -76,7 +76,6 @@ beforeAll(async () => {
     app: logins,
     writers: 3,
     pause: 20,
-    deadline: 60_000,
   });
 }, 240_000);
 

@@ -66,7 +66,7 @@ const actions: Record<string, (event: Probe, context: Context) => unknown> = {
     return circle;
   },
   sleepInChild: async ({ started }) => {
-    const child = spawn('sleep', ['1000'], { stdio: 'ignore' });
+    const child = spawn(process.execPath, ['--eval', 'setTimeout(() => {}, 1_000_000)'], { stdio: 'ignore' });
     writeFileSync(String(started), String(child.pid));
     await new Promise(() => {});
   },
