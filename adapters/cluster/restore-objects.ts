@@ -31,6 +31,31 @@ const readAtStart: ReadonlySet<string> = new Set(['ConfigMap', 'Secret']);
 const lookUp = (cluster: Cluster, { apiVersion, kind, metadata }: KubeObject): Promise<KubeObject | undefined> =>
   cluster.get({ apiVersion, kind, namespace: metadata.namespace, name: metadata.name });
 
+const attempts = 5;
+
+/** Does something with an object as it is, and anew where that failed on one of another version: controllers write to it too. */
+const withObjectNow = async <Result>(
+  cluster: Cluster,
+  object: KubeObject,
+  work: (now: KubeObject | undefined) => Promise<Result>,
+): Promise<Result> => {
+  let now = await lookUp(cluster, object);
+  for (let attempt = 1; attempt <= attempts; attempt++) {
+    try {
+      return await work(now);
+    } catch (error) {
+      if (!(error instanceof StepFailure)) throw error;
+      const then = now?.metadata.resourceVersion;
+      now = await lookUp(cluster, object);
+      if (now?.metadata.resourceVersion === then) throw error;
+    }
+  }
+  throw new StepFailure(
+    'WorkloadNotReady',
+    `${objectName(object)} in ${cluster.name} changes faster than it can be restored; scale what writes to it down, or try again`,
+  );
+};
+
 const secretFields = (now: KubeObject, then: KubeObject) => {
   const [data, wanted] = [now, then].map(({ data: values }) => (values ?? {}) as Readonly<Record<string, string>>);
   const keys = [...new Set([...Object.keys(data!), ...Object.keys(wanted!)])].toSorted();
@@ -60,14 +85,18 @@ interface Planned {
   readonly change: ObjectChange;
 }
 
-const planOne = async (cluster: Cluster, given: Wish, there: boolean): Promise<Planned> => {
-  const now = there ? await lookUp(cluster, given.object) : undefined;
+const changeOf = async (cluster: Cluster, given: Wish, now: KubeObject | undefined): Promise<Planned> => {
   const wish = { ...given, object: withMarksOf(given.object, now) };
   const known = { object: objectName(wish.object), as: wish.as };
   if (!now) return { wish, change: { ...known, change: 'create', fields: [] } };
   const fields = await changesOf(cluster, wish, now);
   return { wish, change: { ...known, change: fields.length > 0 ? 'update' : 'same', fields } };
 };
+
+const planOne = (cluster: Cluster, wish: Wish, there: boolean): Promise<Planned> =>
+  there
+    ? withObjectNow(cluster, wish.object, (now) => changeOf(cluster, wish, now))
+    : changeOf(cluster, wish, undefined);
 
 /** A namespace that is gone is made as a deployment makes it, with all that the app needs to run, whatever is asked for. */
 const wishesIn = (restore: ObjectsRestore, there: boolean) => {
@@ -104,27 +133,12 @@ const planAll = async (cluster: Cluster, restore: ObjectsRestore) => {
 export const planObjects = async (cluster: Cluster, restore: ObjectsRestore): Promise<ObjectsReport> =>
   (await planAll(cluster, restore)).report;
 
-const attempts = 5;
-
-/** Takes out what others put in. Controllers write to the same object, so it is read anew when its version has changed. */
-const trimTo = async (cluster: Cluster, wanted: KubeObject): Promise<void> => {
-  for (let attempt = 1; attempt <= attempts; attempt++) {
-    const now = await lookUp(cluster, wanted);
+/** Takes out what others put in. */
+const trimTo = (cluster: Cluster, wanted: KubeObject): Promise<void> =>
+  withObjectNow(cluster, wanted, async (now) => {
     const extra = now === undefined ? [] : leftovers(strip(now), wanted);
-    if (now === undefined || extra.length === 0) return;
-    try {
-      await cluster.trim(now, extra);
-      return;
-    } catch (error) {
-      const after = error instanceof StepFailure ? await lookUp(cluster, wanted) : undefined;
-      if (after === undefined || after.metadata.resourceVersion === now.metadata.resourceVersion) throw error;
-    }
-  }
-  throw new StepFailure(
-    'WorkloadNotReady',
-    `${objectName(wanted)} in ${cluster.name} changes faster than it can be restored; scale what writes to it down, or try again`,
-  );
-};
+    if (now !== undefined && extra.length > 0) await cluster.trim(now, extra);
+  });
 
 const restartPods = async (cluster: Cluster, namespace: string, mark: string): Promise<void> => {
   const kind = { apiVersion: 'apps/v1', kind: 'Deployment' };

@@ -124,6 +124,48 @@ describe('a restore of Kubernetes objects', () => {
     expect((await read('ConfigMap', 'by-hand')).data).toEqual({ colour: 'blue' });
   });
 
+  describe('whose object a controller writes to as well', () => {
+    /** The cluster as another's write comes between the reading of the Deployment and what is done about it. */
+    const contended = (mode: 'plan' | 'write', times: number): Cluster => {
+      let left = times;
+      return {
+        ...source,
+        trim: async (object, fields, how = {}) => {
+          if ((how.dryRun ?? false) === (mode === 'plan') && left-- > 0) await write(left + 1);
+          return source.trim(object, fields, how);
+        },
+      };
+    };
+    const write = (minReadySeconds: number) => {
+      const [metadata, spec] = [{ name: 'app', namespace }, { minReadySeconds }];
+      return source.apply([{ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec }], {
+        fieldManager: 'a-controller',
+      });
+    };
+    const asked = () => ({ ...only('Deployment'), mark: 'r-5', begin: async (report: ObjectsReport) => report });
+
+    test('plans it as it is by then', async () => {
+      await damageDeployment();
+      const plan = await planObjects(contended('plan', 1), only('Deployment'));
+      expect(plan.objects[0]!.fields).toContainEqual({ path: 'spec.minReadySeconds', from: 1, to: undefined });
+    });
+
+    test('sets it back as it is by then', async () => {
+      await damageDeployment();
+      await restoreObjects(contended('write', 2), asked());
+      expect((await deployment()).template.spec.containers[0]).toMatchObject({ image: 'unknown:1' });
+      expect(await deployment()).not.toHaveProperty('minReadySeconds');
+    });
+
+    test('is tried again later when the writes do not end', async () => {
+      await damageDeployment();
+      await expect(restoreObjects(contended('write', 100), asked())).rejects.toMatchObject({
+        name: 'WorkloadNotReady',
+        message: expect.stringContaining('changes faster than it can be restored'),
+      });
+    });
+  });
+
   test('starts the pods anew once when what they read at their start changes', async () => {
     const marks = async () => (await deployment()).template.metadata.annotations['tenantry.dev/restored'];
     await restore(only('Service'));
