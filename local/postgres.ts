@@ -56,6 +56,8 @@ const defaults: Readonly<Record<string, string>> = {
   listen_addresses: '127.0.0.1',
   // No socket file: its path may not exceed 107 bytes, and a directory of ours may.
   unix_socket_directories: '',
+  // In the data directory: of a server that is killed and thrown away a segment of 1 MiB would stay in /dev/shm.
+  dynamic_shared_memory_type: 'mmap',
   wal_level: 'logical',
   max_connections: '200',
   max_wal_senders: '60',

@@ -84,6 +84,14 @@ test('a new server can replicate logically, listens on loopback only and keeps i
   expect(readdirSync(directory).filter((name) => /password|new/.test(name))).toEqual([]);
 });
 
+test('shared memory of a server is in its directory, where it goes with it', async () => {
+  const directory = await temporary();
+  const { pid } = await start({ directory });
+  const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
+  expect(maps).toContain(`${directory}/data/pg_dynshmem/`);
+  expect(maps).not.toContain('/dev/shm/PostgreSQL.');
+});
+
 test.runIf(asRoot)('started by root the server runs as nobody', async () => {
   const server = await start({ directory: await temporary() });
   expect(statSync(`/proc/${server.pid}`).uid).toBe(65534);
