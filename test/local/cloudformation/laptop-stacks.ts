@@ -3,6 +3,7 @@ import {
   CreateStackCommand,
   type CreateStackCommandInput,
   DescribeStackEventsCommand,
+  DescribeStackResourcesCommand,
   DescribeStacksCommand,
   type Stack,
   type StackEvent,
@@ -143,6 +144,15 @@ export const eventsOf = async ({ client }: LaptopStacks, StackName: string): Pro
   } while (NextToken !== undefined);
   return events.reverse();
 };
+
+/** Logical id -> status of each resource. */
+export const statusesOf = async ({ client }: LaptopStacks, StackName: string): Promise<Record<string, string>> =>
+  Object.fromEntries(
+    (await client.send(new DescribeStackResourcesCommand({ StackName }))).StackResources!.map((resource) => [
+      resource.LogicalResourceId!,
+      resource.ResourceStatus!,
+    ]),
+  );
 
 export const outputsOf = ({ Outputs = [] }: Stack): Record<string, string> =>
   Object.fromEntries(Outputs.map(({ OutputKey, OutputValue }) => [OutputKey!, OutputValue!]));

@@ -5,8 +5,6 @@ import {
   DescribeStacksCommand,
   GetTemplateCommand,
   ListStackResourcesCommand,
-  ListStacksCommand,
-  UpdateTerminationProtectionCommand,
   ValidateTemplateCommand,
 } from '@aws-sdk/client-cloudformation';
 import { DescribeClusterCommand } from '@aws-sdk/client-eks';
@@ -21,8 +19,9 @@ import {
   openStacks,
   outputsOf,
   rested,
+  statusesOf,
 } from '../cloudformation/laptop-stacks.ts';
-import { orchestrator, parametersOf, small, vpc } from '../cloudformation/templates.ts';
+import { orchestrator, parametersOf, small } from '../cloudformation/templates.ts';
 import { accountId, region } from '../gateway/account.ts';
 
 let template: object;
@@ -37,14 +36,6 @@ const createTenant = (laptop: LaptopStacks, tenant: string, parameters = {}, mor
     Tags: [{ Key: 'tenant', Value: tenant }],
     ...more,
   });
-
-const statusesOf = async (laptop: LaptopStacks, id: string) =>
-  Object.fromEntries(
-    (await laptop.client.send(new DescribeStackResourcesCommand({ StackName: id }))).StackResources!.map((resource) => [
-      resource.LogicalResourceId!,
-      resource.ResourceStatus!,
-    ]),
-  );
 
 test("a tenant's stack stands with its cluster, tells what others need of it, and goes with all that it had", async () => {
   const laptop = await openStacks();
@@ -143,27 +134,6 @@ test("the sixth VPC of a region fails in EC2's words, and what was made of the s
   expect((await rested(laptop, await createTenant(laptop, 'acme'))).StackStatus).toBe('CREATE_COMPLETE');
 });
 
-/** Fails after its VPC was made: the block of the subnet lies outside. */
-const broken = (more: object = {}) =>
-  small({
-    Broken: { Type: 'AWS::EC2::Subnet', Properties: { VpcId: { Ref: 'Vpc' }, CidrBlock: '10.2.0.0/24' } },
-    ...more,
-  });
-
-test('OnFailure decides what becomes of a stack that fails: deleted, or left as it is', async () => {
-  const laptop = await openStacks();
-  const gone = await rested(laptop, await create(laptop, 'gone', broken(), { OnFailure: 'DELETE' }));
-  expect(gone.StackStatus).toBe('DELETE_COMPLETE');
-  const left = await rested(laptop, await create(laptop, 'left', broken(), { OnFailure: 'DO_NOTHING' }));
-  expect(left).toMatchObject({
-    StackStatus: 'CREATE_FAILED',
-    StackStatusReason: expect.stringMatching(/^The following resource\(s\) failed to create: \[.*Broken.*\]\.$/),
-  });
-  expect(await statusesOf(laptop, 'left')).toMatchObject({ Vpc: 'CREATE_COMPLETE', Broken: 'CREATE_FAILED' });
-  await laptop.client.send(new DeleteStackCommand({ StackName: 'left' }));
-  expect((await rested(laptop, left.StackId!)).StackStatus).toBe('DELETE_COMPLETE');
-});
-
 test('a stack that is deleted while it is being made stops and goes', async () => {
   const laptop = await openStacks({ clusterDelayMillis: 60 });
   const id = await createTenant(laptop, 'acme');
@@ -172,44 +142,6 @@ test('a stack that is deleted while it is being made stops and goes', async () =
   expect((await rested(laptop, id)).StackStatus).toBe('DELETE_COMPLETE');
   expect(await clustersOf(laptop)).toEqual([]);
   expect(laptop.calls).toEqual(['create tenantry-acme', 'remove tenantry-acme']);
-});
-
-test('a repeat with its token answers the same stack, another call with the name is refused', async () => {
-  const laptop = await openStacks();
-  const token = { ClientRequestToken: 'placement-1' };
-  const id = await create(laptop, 'acme', small(), token);
-  expect(await create(laptop, 'acme', small(), token)).toBe(id);
-  await rested(laptop, id);
-  expect(await create(laptop, 'acme', small(), token)).toBe(id);
-  await expect(create(laptop, 'acme', small(), { ClientRequestToken: 'placement-2' })).rejects.toMatchObject({
-    name: 'AlreadyExistsException',
-  });
-  expect((await laptop.client.send(new ListStacksCommand({}))).StackSummaries).toHaveLength(1);
-});
-
-test('a stack under termination protection is kept until the protection is taken off', async () => {
-  const laptop = await openStacks();
-  const id = await create(laptop, 'acme', small(), { EnableTerminationProtection: true });
-  await rested(laptop, id);
-  await expect(laptop.client.send(new DeleteStackCommand({ StackName: 'acme' }))).rejects.toMatchObject({
-    message: 'Stack [acme] cannot be deleted while TerminationProtection is enabled',
-  });
-  await laptop.client.send(
-    new UpdateTerminationProtectionCommand({ StackName: 'acme', EnableTerminationProtection: false }),
-  );
-  await laptop.client.send(new DeleteStackCommand({ StackName: 'acme' }));
-  expect((await rested(laptop, id)).StackStatus).toBe('DELETE_COMPLETE');
-});
-
-test('a resource with a policy of retaining outlives its stack', async () => {
-  const laptop = await openStacks();
-  const id = await create(laptop, 'acme', {
-    Resources: { Kept: vpc('10.1.0.0/16', { DeletionPolicy: 'Retain' }), Gone: vpc('10.2.0.0/16') },
-  });
-  await rested(laptop, id);
-  await laptop.client.send(new DeleteStackCommand({ StackName: 'acme' }));
-  expect((await rested(laptop, id)).StackStatus).toBe('DELETE_COMPLETE');
-  expect(await statusesOf(laptop, id)).toEqual({ Kept: 'DELETE_SKIPPED', Gone: 'DELETE_COMPLETE' });
 });
 
 test('a VPC whose cluster had load balancers cannot be deleted, and says so until it is left out', async () => {
