@@ -1,6 +1,5 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { parseAsOf } from '../../domain/as-of.ts';
 import {
   addReferences,
   chooseBackup,
@@ -12,38 +11,17 @@ import {
   type SealedBackup,
   undoUntilOf,
 } from '../../domain/restore.ts';
-import { differingLines, driftWarnings, tableDrift } from '../../domain/restore-drift.ts';
-import type { ColumnDrift } from '../../domain/restore-report.ts';
-import type { Column, ForeignKey, Scope, TenantTable } from '../../domain/scope.ts';
+import type { ForeignKey, Scope } from '../../domain/scope.ts';
 import { largestLambdaStep } from '../../domain/step-route.ts';
+import { table } from './any-table.ts';
 
 const now = new Date('2026-11-23T12:00:00Z');
-
-const column = (name: string, type = 'text', more: Partial<Column> = {}): Column => ({
-  name,
-  type,
-  notNull: false,
-  generated: false,
-  identity: null,
-  ...more,
-});
 
 const key = (columns: string[], references: string): ForeignKey => ({
   name: `${columns.at(-1)}_fkey`,
   columns,
   references,
   referencedColumns: ['tenant_id', 'id'],
-});
-
-const table = (name: string, more: Partial<TenantTable> = {}): TenantTable => ({
-  schema: 'public',
-  name,
-  columns: [column('tenant_id'), column('id', 'bigint')],
-  primaryKey: ['tenant_id', 'id'],
-  foreignKeys: [],
-  leaves: [],
-  sequences: {},
-  ...more,
 });
 
 const scope: Scope = {
@@ -84,31 +62,6 @@ const backups = [
 ];
 const choose = (choice: { backupId?: string; asOf?: string }) =>
   chooseBackup({ tenantId: 'acme', backups, now, ...choice });
-
-describe('a time', () => {
-  test.each([
-    ['2026-11-22T10:05:00Z', '2026-11-22T10:05:00.000Z'],
-    ['2026-11-22T11:05:00+01:00', '2026-11-22T10:05:00.000Z'],
-    ['2026-11-22T04:35-0530', '2026-11-22T10:05:00.000Z'],
-    ['2026-11-22 10:05', '2026-11-22T10:05:00.000Z'],
-    ['2026-11-22', '2026-11-22T00:00:00.000Z'],
-    ['2026-11-22T10:05:00.123456Z', '2026-11-22T10:05:00.123Z'],
-  ])('%s is read as %s', (asOf, utc) => {
-    expect(parseAsOf(asOf, now).toISOString()).toBe(utc);
-  });
-
-  test.each([
-    ['yesterday', /is not a time/],
-    ['2026-02-30T00:00:00Z', /does not exist/],
-    ['2026-11-22T25:00:00Z', /does not exist/],
-    ['2026-11-23T12:00:01Z', /is after now/],
-    ['11/22/2026', /is not a time/],
-  ])('%s is refused with the form that is wanted', (asOf, why) => {
-    expect(() => parseAsOf(asOf, now)).toThrow(expect.objectContaining({ name: 'InvalidStepInput' }));
-    expect(() => parseAsOf(asOf, now)).toThrow(why);
-    expect(() => parseAsOf(asOf, now)).toThrow(/2026-11-21T10:05:00Z/);
-  });
-});
 
 describe('the backup', () => {
   test('is the newest at or before the asked time, and the gap is told', () => {
@@ -246,135 +199,6 @@ describe('the closure of chosen tables', () => {
       ),
     ).toEqual({ needs: [], referredBy: [] });
     expect(closure(scope, ['public.activity'])).toEqual({ needs: [], referredBy: [] });
-  });
-});
-
-describe('a schema that changed since the backup', () => {
-  const lines = [
-    'column public.users.body text not null',
-    'column public.users.old integer default 3',
-    'column public.users.price numeric(10,2)',
-    'column public.users.tenant_id text not null',
-    'column public.users_too.body text',
-  ];
-  const users = table('users', {
-    columns: [
-      column('tenant_id'),
-      column('body'),
-      column('price', 'integer'),
-      column('note'),
-      column('sum', 'integer', { generated: true }),
-    ],
-  });
-
-  const drift = (more: Partial<ColumnDrift>): ColumnDrift => ({
-    table: 'public.users',
-    removed: [],
-    added: [],
-    required: [],
-    computed: [],
-    retyped: [],
-    tightened: [],
-    rules: [],
-    ...more,
-  });
-
-  test('is told by column: removed, added, of another type', () => {
-    expect(tableDrift({ schema: { fingerprint: 'f', lines }, members: [] }, users, [])).toEqual(
-      drift({ removed: ['old'], added: ['note'], retyped: ['price'] }),
-    );
-  });
-
-  test('is told where rows of then have no value for a column that must have one, or one that is computed now', () => {
-    const found = tableDrift(
-      { schema: { fingerprint: 'f', lines: [...lines, 'column public.users.sum integer'] }, members: [] },
-      {
-        ...users,
-        columns: [
-          ...users.columns.map((one) =>
-            one.name === 'price' ? { ...one, type: 'numeric(10,2)', notNull: true } : one,
-          ),
-          column('must', 'text', { notNull: true }),
-          column('has default', 'text', { notNull: true }),
-          column('counted', 'bigint', { notNull: true, identity: 'always' }),
-        ],
-      },
-      [
-        'column public.users.has default text not null default now()',
-        'column public.users.must text not null',
-        'column public.users.counted bigint not null identity always',
-      ],
-    );
-    expect(found).toEqual(
-      drift({
-        removed: ['old'],
-        added: ['note', 'must', 'has default', 'counted'],
-        required: ['must'],
-        computed: ['sum'],
-        tightened: ['price'],
-      }),
-    );
-    expect(driftWarnings(found).join('\n')).toMatch(
-      /users\.must was added since the backup, NOT NULL and without a default: rows that are gone now cannot come back/,
-    );
-  });
-
-  test.each([
-    ['an enum that got labels means what it meant', `enum 'red','green','blue'`, []],
-    ['an enum that lost one does not', `enum 'red'`, ['body']],
-    ['a domain whose rule changed does not', `domain text CHECK ((VALUE <> 'x'::text))`, ['body']],
-  ])('is told by the definition of a type of its own: %s', (_, now, retyped) => {
-    const line = 'column public.users.body public."Mood"[]';
-    const found = tableDrift(
-      { schema: { fingerprint: 'f', lines: [line, `type public.Mood enum 'red','green'`] }, members: [] },
-      { ...users, columns: [column('body', 'public."Mood"[]')] },
-      [line, `type public.Mood ${now}`],
-    );
-    expect(found.retyped).toEqual(retyped);
-  });
-
-  test('is told by the rules that its rows were never held against', () => {
-    const found = tableDrift(
-      { schema: { fingerprint: 'f', lines: [...lines, 'constraint public.users.kept CHECK (true)'] }, members: [] },
-      users,
-      [
-        'constraint public.users.kept CHECK (true)',
-        "constraint public.users.no_x CHECK ((body <> 'x'::text))",
-        'constraint public.users.users_pkey PRIMARY KEY (tenant_id, body)',
-        'index CREATE UNIQUE INDEX users_pkey ON public.users USING btree (tenant_id, body)',
-        'index CREATE UNIQUE INDEX by_price ON ONLY public.users USING btree (tenant_id, price)',
-        'constraint public.users.of_realm FOREIGN KEY (tenant_id) REFERENCES public.realms(tenant_id)',
-        'constraint public.users_too.no_y CHECK (true)',
-        'index CREATE INDEX plain ON public.users USING btree (body)',
-      ],
-    );
-    expect(found.rules.map(({ name }) => name)).toEqual(['no_x', 'users_pkey', 'by_price']);
-  });
-
-  test('is shown by the lines that differ, of that table alone', () => {
-    expect(
-      differingLines(
-        lines,
-        ['column public.users.body text not null', 'column public.users.price integer'],
-        'public.users',
-      ),
-    ).toEqual([
-      '- column public.users.old integer default 3',
-      '- column public.users.price numeric(10,2)',
-      '- column public.users.tenant_id text not null',
-      '+ column public.users.price integer',
-    ]);
-  });
-
-  test('is shown by the types that its columns have, and no others', () => {
-    const body = 'column public.users.body public.mood';
-    expect(
-      differingLines(
-        [body, `type public.mood enum 'red','green'`, `type public.other enum 'a','b'`],
-        [body, `type public.mood enum 'red'`, `type public.other enum 'a'`],
-        'public.users',
-      ),
-    ).toEqual([`- type public.mood enum 'red','green'`, `+ type public.mood enum 'red'`]);
   });
 });
 

@@ -1,98 +1,22 @@
 import { createHash } from 'node:crypto';
 import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
-import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { openScratchDrills, type ScratchDrills } from '../../../adapters/drill/drill.ts';
-import { inScratch, sweepScratch } from '../../../adapters/drill/scratch.ts';
-import { exportTenants } from '../../../adapters/dump/export.ts';
 import { archivePrefix, endOfData, type Manifest } from '../../../domain/archive.ts';
-import { openTestBucket, type TestBucket } from '../archive/bucket.ts';
-import { chatMigrations, credentials, openTestPool, type TestPool } from '../pool/chat-pool.ts';
+import { type DrillBench, openDrillBench } from './drill-bench.ts';
 
-/** Rows of it can be written by nobody who is a superuser, in whatever database: a restore by one would fail. */
-const guarded = `
-CREATE FUNCTION no_superuser(text) RETURNS boolean LANGUAGE sql STABLE AS $$ SELECT current_setting('is_superuser') = 'off' $$;
-CREATE TABLE guarded (
-  tenant_id text NOT NULL,
-  id bigint GENERATED ALWAYS AS IDENTITY,
-  note text CHECK (public.no_superuser(note)),
-  price numeric,
-  spec json,
-  PRIMARY KEY (tenant_id, id)
-);`;
-
-let pool: TestPool;
-let bucket: TestBucket;
-const login = async (database: string, { username, password }: { username: string; password: string }) => {
-  const client = new pg.Client({ host: pool.host, port: pool.port, database, user: username, password });
-  client.on('error', () => undefined);
-  await client.connect();
-  return client;
-};
-const owner = async (database: string): Promise<pg.Client> => {
-  const { user, password } = pool.master;
-  return login(database, { username: user!, password: password! });
-};
-
-const scratchDatabases = async (): Promise<string[]> =>
-  (
-    await pool.master.query<{ name: string }>(
-      `SELECT datname AS name FROM pg_database WHERE datname LIKE 'tn\\_drill%'`,
-    )
-  ).rows.map(({ name }) => name);
+let bench: DrillBench;
+let bucket: DrillBench['bucket'];
+let take: DrillBench['take'];
+let scratch: DrillBench['scratch'];
+let opened: DrillBench['opened'];
 
 beforeAll(async () => {
-  [pool, bucket] = await Promise.all([
-    openTestPool([...(await chatMigrations()), { version: '002-guarded.sql', sql: guarded }]),
-    openTestBucket(),
-  ]);
-  for (const tenant of ['acme', 'globex', 'empty']) await pool.addTenant(tenant, tenant === 'empty' ? 0 : 30);
-  const app = await pool.connect('app');
-  await app.query(`BEGIN; SELECT set_config('app.tenant_id', 'acme', true);
-    INSERT INTO reactions (tenant_id, message_id, user_id, emoji) SELECT tenant_id, id, sender_id, 'heart' FROM messages;
-    INSERT INTO attachments (tenant_id, message_id, file_name, content) SELECT tenant_id, id, 'a', '\\x00ff' FROM messages;
-    INSERT INTO guarded (tenant_id, note, price, spec) VALUES ('acme', E'a\\tb\\\\', 1.50, '{"b":  1}'); COMMIT`);
+  bench = await openDrillBench();
+  ({ bucket, take, scratch, opened } = bench);
 });
-afterAll(() => Promise.all([pool.stop(), bucket.stop()]));
-afterEach(async () => expect(await scratchDatabases()).toEqual([]));
-
-let exports = 0;
-const take = async (tenantId: string): Promise<Manifest> => {
-  exports += 1;
-  const backupId = `b-${exports}`;
-  const failed = await exportTenants({
-    connect: () => pool.connect('backup'),
-    archive: bucket.archive,
-    tenants: [{ tenantId, backupId, operation: 'op', kind: 'manual' }],
-    isolation: 'pooled',
-    written: async () => undefined,
-  });
-  expect(failed).toEqual([]);
-  return bucket.archive.manifest(tenantId, backupId);
-};
-
-const scratch = <Result>(
-  work: (drills: ScratchDrills, client: pg.Client) => Promise<Result>,
-  template = pool.state.template!,
-) =>
-  inScratch(
-    {
-      owner: pool.master,
-      template,
-      restorer: credentials.restore.username,
-      connectOwner: owner,
-      connectRestorer: (database) => login(database, credentials.restore),
-    },
-    async (client) => work(await openScratchDrills(client), client),
-  );
-
-const opened = (manifest: Manifest, tenantId = manifest.tenantId) => ({
-  tenantId,
-  manifest,
-  openMember: (member: Manifest['members'][number]) => bucket.archive.member(manifest, member),
-  openReference: bucket.archive.referenceMember,
-});
+afterAll(() => bench.stop());
+afterEach(async () => expect(await bench.scratchDatabases()).toEqual([]));
 
 /** A member with other rows, and a manifest that knows its bytes and its number of rows: only the digest is still the old one. */
 const withRows = async (
@@ -254,69 +178,5 @@ describe('an archive fails its drill', () => {
     await expect(drilled({ ...manifest, members })).rejects.toMatchObject(
       refusal('ArchiveDamaged', /is no tenant table of its schema version/),
     );
-  });
-});
-
-describe('a scratch database', () => {
-  test('is dropped when its work throws', async () => {
-    await expect(
-      scratch(async () => {
-        throw new Error('the work broke');
-      }),
-    ).rejects.toThrow('the work broke');
-  });
-
-  test('that a killed function left is swept by the next drill, one in use is left alone', async () => {
-    const killed = await owner('pool');
-    const left = Promise.withResolvers<void>();
-    const dying = inScratch(
-      {
-        owner: killed,
-        template: pool.state.template!,
-        restorer: credentials.restore.username,
-        connectOwner: owner,
-        connectRestorer: (database) => login(database, credentials.restore),
-      },
-      () => {
-        left.resolve();
-        return new Promise<never>(() => undefined);
-      },
-    );
-    dying.catch(() => undefined);
-    await left.promise;
-    const [leftover] = await scratchDatabases();
-    const sweeper = await owner('pool');
-    await scratch(async () => {
-      expect(await scratchDatabases()).toHaveLength(2);
-      expect(await sweepScratch(sweeper)).toEqual([]);
-    });
-    const { rows } = await killed.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
-    await pool.master.query('SELECT pg_terminate_backend($1, 10000)', [rows[0]!.pid]);
-    expect(await sweepScratch(sweeper)).toEqual([leftover]);
-    await sweeper.end();
-  });
-
-  test('of two drills at once are two', async () => {
-    const manifest = await take('acme');
-    const second = await owner('pool');
-    const names = await Promise.all(
-      [pool.master, second].map((client) =>
-        inScratch(
-          {
-            owner: client,
-            template: pool.state.template!,
-            restorer: credentials.restore.username,
-            connectOwner: owner,
-            connectRestorer: (database) => login(database, credentials.restore),
-          },
-          async (restorer) => {
-            await (await openScratchDrills(restorer)).drill(opened(manifest));
-            return (await restorer.query<{ name: string }>('SELECT current_database() AS name')).rows[0]!.name;
-          },
-        ),
-      ),
-    );
-    await second.end();
-    expect(new Set(names).size).toBe(2);
   });
 });

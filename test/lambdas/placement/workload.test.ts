@@ -6,8 +6,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { archivedObjects, archiveObjects } from '../../../adapters/cluster/archived-objects.ts';
 import { requireOwnApp } from '../../../adapters/cluster/own-app.ts';
 import { restoreObjects } from '../../../adapters/cluster/restore-objects.ts';
-import { prepareRouteSwitch, switchRoute } from '../../../adapters/cluster/route.ts';
-import { takeDown } from '../../../adapters/cluster/take-down.ts';
 import { todaysObjects } from '../../../adapters/cluster/todays-objects.ts';
 import { openIdentities } from '../../../adapters/clusters/identities.ts';
 import type { World } from '../../../adapters/world.ts';
@@ -15,71 +13,30 @@ import { type ObjectsReport, objectsDiff } from '../../../domain/restore-objects
 import { handler as awaitWorkload } from '../../../lambdas/placement/await-workload.ts';
 import { handler as awaitWorkloadGone } from '../../../lambdas/placement/await-workload-gone.ts';
 import { handler as deployWorkload } from '../../../lambdas/placement/deploy-workload.ts';
-import { handler as prepareDatabase } from '../../../lambdas/placement/prepare-database.ts';
 import { handler as removeWorkload } from '../../../lambdas/placement/remove-workload.ts';
 import { handler as activateTenant } from '../../../lambdas/provision/activate-tenant.ts';
 import { handler as claimTenant } from '../../../lambdas/provision/claim-tenant.ts';
 import { handler as placeTenant } from '../../../lambdas/provision/place-tenant.ts';
-import { createHostTable, type FedHostTable } from '../../../local/kubernetes/hosts.ts';
-import { startTestClusters, type TestClusters } from '../../adapters/cluster/control-plane.ts';
 import { clusterOf, openEks } from '../../local/eks/laptop-eks.ts';
-import { type BackupLaptop, startBackupLaptop } from '../backup/backup-laptop.ts';
+import { startWorkloadLaptop, type WorkloadLaptop } from './workload-laptop.ts';
 
-const image = 'tenantry-app:latest';
 const helm = process.env.TENANTRY_HELM ?? 'helm';
 const hasHelm = spawnSync(helm, ['version']).status === 0;
-const ownApps = {
-  image,
-  ingressClass: 'alb',
-  certificateArn: undefined,
-  databaseCidrs: ['127.0.0.0/8'],
-  ingressCidrs: ['127.0.0.0/8'],
-  environment: { SAMPLE_APP_OPEN_LOGIN: '1' },
-  secretId: 'tenantry/app',
-};
 
-let laptop: BackupLaptop;
-let clusters: TestClusters;
-let hosts: FedHostTable;
-let world: World;
-
-const settled = (settings: object): World =>
-  Object.create(world, { ownApps: { value: { ...ownApps, ...settings } } }) as World;
+let bench: WorkloadLaptop;
+let laptop: WorkloadLaptop['laptop'];
+let clusters: WorkloadLaptop['clusters'];
+let hosts: WorkloadLaptop['hosts'];
+let world: WorkloadLaptop['world'];
+let settled: WorkloadLaptop['settled'];
+let placed: WorkloadLaptop['placed'];
+let becomesReady: WorkloadLaptop['becomesReady'];
 
 beforeAll(async () => {
-  [laptop, clusters] = await Promise.all([startBackupLaptop(), startTestClusters()]);
-  hosts = createHostTable();
-  for (const name of ['shared', 'second']) {
-    clusters.cluster(name);
-    await clusters.control(name, {
-      images: new Map([[image, resolve('sample-app/main.ts')]]),
-      hosts,
-    });
-    await laptop.world.registry.clusters.upsert({ id: name, cell: 'eu-1', region: 'eu-central-1', capacity: 50 });
-  }
-  const open = async (name: string) => (clusters.planes.names().includes(name) ? clusters.cluster(name) : undefined);
-  world = Object.create(laptop.world, {
-    ownApps: { value: ownApps },
-    findCluster: { value: open },
-    cluster: { value: open },
-  }) as World;
+  bench = await startWorkloadLaptop();
+  ({ laptop, clusters, hosts, world, settled, placed, becomesReady } = bench);
 });
-afterAll(async () => {
-  await Promise.all([laptop?.stop(), clusters?.stop()]);
-});
-
-const placed = async (tenantId: string, plan = 'starter') => {
-  const step = { operation: `provision-${tenantId}`, tenantId };
-  await claimTenant.run({ ...step, execution: 'arn', plan, name: `The ${tenantId} company` }, world);
-  await placeTenant.run({ ...step, tier: 'namespace' }, world);
-  await prepareDatabase.run(step, world);
-  const placement = await world.registry.placements.require(tenantId);
-  return { step, placement, namespace: placement.namespace!, cluster: clusters.cluster(placement.cluster!.id) };
-};
-
-const becomesReady = async (step: { operation: string; tenantId: string }): Promise<void> => {
-  await expect.poll(() => awaitWorkload.run(step, world), { timeout: 20_000 }).toMatchObject({ ready: true });
-};
+afterAll(() => bench.stop());
 
 /** Status of the tenant's page. Fetch refuses a Host header of one's own, and a pod answers to its tenant's hosts alone. */
 const page = (host: string): Promise<number> =>
@@ -231,65 +188,6 @@ describe('a tenant with an app of its own', () => {
     });
     await removeWorkload.run(step, world);
   });
-
-  test('meets no namespace of somebody else', async () => {
-    const { step, namespace, cluster } = await placed('umbrella');
-    const theirs = { apiVersion: 'v1', kind: 'Namespace', name: namespace };
-    await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } }]);
-    for (const handler of [deployWorkload, removeWorkload])
-      await expect(handler.run(step, world)).rejects.toMatchObject({
-        name: 'WorkloadRefused',
-        message: expect.stringContaining('belongs to nobody that Tenantry knows, not to tenant umbrella'),
-      });
-    expect((await cluster.get(theirs))!.metadata.deletionTimestamp).toBeUndefined();
-    await cluster.remove(theirs);
-  });
-
-  test('is not called gone while something holds its namespace, which is named', async () => {
-    const { step, placement, namespace, cluster } = await placed('stark');
-    await deployWorkload.run(step, world);
-    const held = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'held', namespace } };
-    await cluster.apply([{ ...held, metadata: { ...held.metadata, finalizers: ['example.com/hold'] } }]);
-    await removeWorkload.run(step, world);
-    const look = () => takeDown(cluster, requireOwnApp(placement));
-    await expect.poll(look, { timeout: 5_000 }).toMatchObject({
-      gone: false,
-      reason: expect.stringMatching(/NamespaceFinalizersRemaining.*example\.com\/hold/),
-    });
-    // Nobody waits for ever: a quarter of an hour later it is an error that says what to remove.
-    const later = Object.create(world, { now: { value: () => new Date(Date.now() + 901_000) } }) as World;
-    await expect(awaitWorkloadGone.run(step, later)).rejects.toMatchObject({
-      name: 'WorkloadRefused',
-      message: expect.stringMatching(/does not go: .*NamespaceFinalizersRemaining.*example\.com\/hold/),
-    });
-    await cluster.apply([{ ...held, metadata: { ...held.metadata, finalizers: [] } }]);
-    await expect.poll(() => awaitWorkloadGone.run(step, world), { timeout: 20_000 }).toMatchObject({ gone: true });
-  });
-
-  test('keeps its namespace until its load balancer is gone', async () => {
-    const { step, placement, namespace, cluster } = await placed('wayne');
-    await deployWorkload.run(step, world);
-    await switchRoute(world, { to: placement });
-    const held = { apiVersion: 'networking.k8s.io/v1', kind: 'Ingress', metadata: { name: 'app', namespace } };
-    const hold = (finalizers: string[]) =>
-      cluster.apply([{ ...held, metadata: { ...held.metadata, finalizers } }], { fieldManager: 'balancer' });
-    await hold(['ingress.k8s.aws/resources']);
-    const removing = removeWorkload.run(step, world);
-    await expect
-      .poll(() => cluster.get({ ...held, namespace, name: 'app' }))
-      .toMatchObject({ metadata: { deletionTimestamp: expect.any(String) } });
-    expect(await takeDown(cluster, requireOwnApp(placement))).toMatchObject({
-      gone: false,
-      routes: true,
-      // The laptop's own controller may hold it too.
-      reason: expect.stringMatching(/still has Ingress app \(held by .*ingress\.k8s\.aws\/resources/),
-    });
-    const theirs = await cluster.get({ apiVersion: 'v1', kind: 'Namespace', name: namespace });
-    expect(theirs!.metadata.deletionTimestamp).toBeUndefined();
-    await hold([]);
-    await removing;
-    await expect.poll(() => awaitWorkloadGone.run(step, world), { timeout: 20_000 }).toMatchObject({ gone: true });
-  });
 });
 
 test('a tenant of the shared app has nothing to deploy and nothing to remove', async () => {
@@ -299,35 +197,4 @@ test('a tenant of the shared app has nothing to deploy and nothing to remove', a
   await expect(deployWorkload.run(step, world)).rejects.toMatchObject({ name: 'TenantNotReady' });
   expect(await removeWorkload.run(step, world)).toEqual({ tier: 'shared', namespace: null });
   expect(await awaitWorkloadGone.run(step, world)).toMatchObject({ gone: true });
-});
-
-test('a tenant that moves between clusters has a route at every moment, and then one alone', async () => {
-  const { step, placement } = await placed('cyberdyne');
-  const other = placement.cluster!.id === 'shared' ? 'second' : 'shared';
-  const next = { ...placement, namespace: 't-cyberdyne-next', cluster: { ...placement.cluster!, id: other } };
-  await deployWorkload.run(step, world);
-  await clusters.cluster(other).apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: next.namespace } }]);
-  const routesAt = async ({ cluster, namespace }: typeof next) =>
-    (
-      await clusters
-        .cluster(cluster.id)
-        .list({ apiVersion: 'networking.k8s.io/v1', kind: 'Ingress' }, { namespace: namespace! })
-    ).length;
-  const both = async () => [
-    await routesAt({ ...placement, cluster: placement.cluster! } as typeof next),
-    await routesAt(next),
-  ];
-  await switchRoute(world, { to: placement });
-  expect(await both()).toEqual([1, 0]);
-  const move = await prepareRouteSwitch(world, { from: placement, to: next });
-  expect(await both()).toEqual([1, 0]);
-  await move.go();
-  expect(await both()).toEqual([0, 1]);
-  await move.go();
-  expect(await both()).toEqual([0, 1]);
-  await switchRoute(world, { from: next, to: placement });
-  expect(await both()).toEqual([1, 0]);
-  // To the shared app: what no cluster routes goes there.
-  await switchRoute(world, { from: placement });
-  expect(await both()).toEqual([0, 0]);
 });

@@ -1,24 +1,25 @@
 import { DescribeExecutionCommand } from '@aws-sdk/client-sfn';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { operatorApi } from '../../../lambdas/operator-api/app.ts';
-import { setUp } from '../../../lambdas/set-up.ts';
-import { endsAtOnce, type Laptop, runsOn, startLaptop } from './laptop.ts';
+import { endsAtOnce, runsOn } from './laptop.ts';
+import { type OperatorLaptop, startOperatorLaptop } from './operator-laptop.ts';
 
 /** What the machine below hands to its function: where a test reads the token that a person answers with. */
 const tokens: string[] = [];
 let tokenCame: () => void = () => undefined;
 
-let laptop: Laptop;
-let api: ReturnType<typeof operatorApi>;
+let laptop: OperatorLaptop;
+let api: OperatorLaptop['api'];
+let call: OperatorLaptop['call'];
+let activeTenant: OperatorLaptop['activeTenant'];
+let auditOf: OperatorLaptop['auditOf'];
 beforeAll(async () => {
-  laptop = await startLaptop({
+  laptop = await startOperatorLaptop({
     invoke: async (_arn, payload) => {
       tokens.push((JSON.parse(payload) as { token: string }).token);
       tokenCame();
       return { payload: '{}' };
     },
   });
-  await setUp(laptop.setUpInput, laptop.world);
   await laptop.machine('provision-tenant', runsOn);
   await laptop.machine('deprovision-tenant', runsOn);
   await laptop.machine('back-up-tenant', endsAtOnce);
@@ -38,229 +39,13 @@ beforeAll(async () => {
       Done: { Type: 'Succeed' },
     },
   });
-  api = operatorApi(() => laptop.world);
+  ({ api, call, activeTenant, auditOf } = laptop);
 });
 afterAll(() => laptop.stop());
 
-interface Answer {
-  readonly status: number;
-  readonly type: string | null;
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the API answered
-  readonly body: any;
-}
-
-const call = async (method: string, path: string, body?: unknown, headers: object = {}): Promise<Answer> => {
-  const response = await api.request(`/api/v1${path}`, {
-    method,
-    headers: { 'x-tenantry-actor': 'ada', ...headers },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  });
-  return { status: response.status, type: response.headers.get('content-type'), body: await response.json() };
-};
-
-let number = 0;
 let tenantId = '';
-/** An active tenant as a signup leaves it. */
-const activeTenant = async (): Promise<void> => {
-  const { tenants, placements, operations } = laptop.world.registry;
-  const operation = `provision-${tenantId}`;
-  await operations.open({
-    id: operation,
-    kind: 'provision-tenant',
-    tenantId,
-    executionArn: 'arn',
-    input: { tenantId },
-  });
-  await tenants.claim({ id: tenantId, operation, plan: 'starter' });
-  await placements.place({ tenantId, operation, plan: 'starter' });
-  await tenants.move(tenantId, { from: ['provisioning'], to: 'active', operation });
-  await operations.succeed(operation);
-};
 beforeEach(() => {
-  number += 1;
-  tenantId = `tenant${number}`;
-});
-
-const auditOf = async () =>
-  (await laptop.world.registry.audit.list({ tenantId, limit: 100 })).map(
-    ({ actor, action, phase, outcome, operation }) => ({ actor, action, phase, outcome, operation }),
-  );
-
-describe('a signup over HTTP', () => {
-  test('is a request on the bus, answers the operation to follow and leaves two audit rows', async () => {
-    const answer = await call('POST', '/tenants', { tenantId, plan: 'pro', adminEmail: 'ada@example.org' });
-    expect(answer).toMatchObject({ status: 202, body: { operation: expect.stringMatching(/^provision-tenant\d+-/) } });
-    const { operation } = answer.body;
-    const [message] = await laptop.requests(1);
-    expect(JSON.parse(message!.body)).toMatchObject({
-      source: 'tenantry.saas',
-      'detail-type': 'TenantSignedUp',
-      detail: { tenantId, plan: 'pro', requestedBy: 'ada', eventId: expect.any(String) },
-    });
-    expect(await call('GET', `/operations/${operation}`)).toMatchObject({
-      status: 200,
-      body: { id: operation, status: 'running', kind: 'provision-tenant', steps: [] },
-    });
-    expect(await auditOf()).toEqual([
-      { actor: 'ada', action: 'tenant.create', phase: 'before', outcome: null, operation: null },
-      { actor: 'ada', action: 'tenant.create', phase: 'after', outcome: 'accepted', operation },
-    ]);
-  });
-
-  test('sent twice under one Idempotency-Key is one request', async () => {
-    const key = { 'idempotency-key': `key-${tenantId}` };
-    const [first, second] = [
-      await call('POST', '/tenants', { tenantId }, key),
-      await call('POST', '/tenants', { tenantId }, key),
-    ];
-    expect(second.body).toEqual(first.body);
-    expect(await laptop.requests(1)).toHaveLength(1);
-  });
-
-  test.each([
-    [{ tenantId: 'No Good' }, /tenantId must be 2 to 40 characters.*try "no-good"/],
-    [{ tenantId: 'www' }, /tenantId is reserved/],
-    [{ tenantId: 'fine', adminEmail: 'nobody' }, /adminEmail/],
-    [{}, /tenantId/],
-    ['{"half', /not JSON/],
-  ])('of %j is refused with the field and its rule', async (body, detail) => {
-    expect(await call('POST', '/tenants', body)).toMatchObject({
-      status: 400,
-      type: 'application/problem+json',
-      body: { code: 'invalid-request', status: 400, detail: expect.stringMatching(detail) },
-    });
-  });
-
-  test('of a taken id is refused, and the audit says so', async () => {
-    await activeTenant();
-    expect(await call('POST', '/tenants', { tenantId })).toMatchObject({
-      status: 409,
-      body: { code: 'tenant-exists' },
-    });
-    expect((await auditOf()).at(-1)).toMatchObject({ action: 'tenant.create', phase: 'after', outcome: 'refused' });
-  });
-});
-
-describe('reading', () => {
-  test('a tenant shows its place, its address and what works on it', async () => {
-    await activeTenant();
-    await laptop.world.registry.leases.hold({ tenantId, holder: 'op-busy', seconds: 60 });
-    expect(await call('GET', `/tenants/${tenantId}`)).toMatchObject({
-      status: 200,
-      body: {
-        id: tenantId,
-        status: 'active',
-        url: `http://${tenantId}.localhost`,
-        placement: { cell: 'eu-1', isolation: 'pooled', tier: 'shared' },
-        busyWith: 'op-busy',
-        lastBackup: null,
-      },
-    });
-  });
-
-  test('all tenants goes page by page and misses none', async () => {
-    const ids: string[] = [];
-    for (let after = ''; ; ) {
-      const { body } = await call('GET', `/tenants?limit=1${after && `&after=${after}`}`);
-      ids.push(...body.items.map(({ id }: { id: string }) => id));
-      if (!body.next) break;
-      after = body.next;
-    }
-    expect(ids).toEqual((await laptop.world.registry.tenants.list({ limit: 500 })).map(({ id }) => id));
-    expect(ids.length).toBeGreaterThan(1);
-  });
-
-  test.each([
-    ['/tenants/nobody', 404, 'tenant-not-found'],
-    ['/tenants/nobody/backups', 404, 'tenant-not-found'],
-    ['/operations/nothing', 404, 'operation-not-found'],
-    ['/restores/r-000000000000', 404, 'restore-not-found'],
-    ['/nowhere', 404, 'not-found'],
-    ['/tenants?limit=0', 400, 'invalid-request'],
-    ['/tenants?status=happy', 400, 'invalid-request'],
-    ['/events?wait=60', 400, 'invalid-request'],
-  ])('GET %s answers %i %s', async (path, status, code) => {
-    expect(await call('GET', path)).toMatchObject({ status, type: 'application/problem+json', body: { code, status } });
-  });
-
-  test('operations goes page by page, newest first, by tenant', async () => {
-    await activeTenant();
-    const { operations } = laptop.world.registry;
-    for (const id of ['a', 'b'])
-      await operations.open({
-        id: `${tenantId}-${id}`,
-        kind: 'back-up-tenant',
-        tenantId,
-        executionArn: 'a',
-        input: {},
-      });
-    const first = await call('GET', `/operations?tenant=${tenantId}&limit=2`);
-    expect(first.body.items.map(({ id }: { id: string }) => id)).toEqual([`${tenantId}-b`, `${tenantId}-a`]);
-    const second = await call('GET', `/operations?tenant=${tenantId}&limit=2&after=${first.body.next}`);
-    expect(second.body).toMatchObject({ items: [{ id: `provision-${tenantId}`, status: 'succeeded' }] });
-    expect((await call('GET', `/operations?tenant=${tenantId}&status=succeeded`)).body.items).toHaveLength(1);
-  });
-
-  test('an unavailable registry is 503 and says nothing of hosts or queries', async () => {
-    const away = operatorApi(
-      () =>
-        Object.create(laptop.world, {
-          registry: {
-            get: () => {
-              throw Object.assign(new Error('connect ECONNREFUSED 10.0.0.7:5432'), { code: 'ECONNREFUSED' });
-            },
-          },
-        }) as typeof laptop.world,
-    );
-    const response = await away.request('/api/v1/tenants');
-    const text = await response.text();
-    expect(response.status).toBe(503);
-    expect(JSON.parse(text)).toMatchObject({ code: 'unavailable' });
-    expect(text).not.toContain('10.0.0.7');
-  });
-
-  test('a placement is explained for a tenant that is not there yet, and nothing is taken', async () => {
-    const before = (await call('GET', '/placements/capacity')).body;
-    const { status, body } = await call('GET', '/placements/explain?plan=pro&compliance=hipaa,pci&tier=shared');
-    expect(status).toBe(200);
-    expect(body).toMatchObject({ tier: 'shared', isolation: 'pooled', rule: '(asked for)' });
-    expect(body.options[0]).toMatchObject({ chosen: true, possible: true, where: 'cell eu-1' });
-    expect((await call('GET', '/placements/explain?compliance=hipaa')).body).toMatchObject({
-      plan: 'starter',
-      tier: 'namespace',
-      rule: 'compliance',
-      decision: { kind: 'no-capacity' },
-    });
-    expect((await call('GET', '/placements/capacity')).body).toEqual(before);
-    expect(before.items).toContainEqual(expect.objectContaining({ cell: 'eu-1', kind: 'servers' }));
-  });
-
-  test('what the plan does not allow is refused with plan, value and what is allowed; forced it is in the audit', async () => {
-    expect(await call('GET', '/placements/explain?plan=starter&isolation=server')).toMatchObject({
-      status: 409,
-      body: { code: 'plan-forbids', detail: expect.stringContaining('starter does not allow isolation server') },
-    });
-    const wish = { tenantId: `${tenantId}-x`, plan: 'starter', isolation: 'server' };
-    expect(await call('POST', '/tenants', wish)).toMatchObject({ status: 409, body: { code: 'plan-forbids' } });
-    expect(await call('POST', '/tenants', { ...wish, force: true })).toMatchObject({ status: 400 });
-    expect(await call('POST', '/tenants', { ...wish, force: true, reason: 'a trial' })).toMatchObject({ status: 202 });
-    await laptop.requests(1);
-    const { body } = await call('GET', `/audit?tenant=${tenantId}-x`);
-    expect(body.items.at(-1)).toMatchObject({
-      outcome: 'accepted',
-      reason: 'a trial',
-      detail: { isolation: 'server', force: true },
-    });
-  });
-
-  test('meta tells version, plans and the room in the cells', async () => {
-    expect((await call('GET', '/meta')).body).toMatchObject({
-      api: 'v1',
-      cells: [{ id: 'eu-1', capacity: 100 }],
-      plans: { starter: { isolation: 'pooled' } },
-    });
-    expect((await call('GET', '/meta/event-schemas')).body).toHaveProperty('TenantSignedUp.properties.tenantId');
-  });
+  tenantId = laptop.newTenantId();
 });
 
 describe('the event log', () => {
@@ -335,7 +120,7 @@ describe('an operator', () => {
     (await laptop.states.send(new DescribeExecutionCommand({ executionArn: arn }))).status;
 
   const waiting = async (): Promise<string> => {
-    await activeTenant();
+    await activeTenant(tenantId);
     const came = new Promise<void>((resolve) => {
       tokenCame = resolve;
     });
@@ -395,7 +180,7 @@ describe('an operator', () => {
   });
 
   test('stops an offboarding in its grace period: the tenant is back', async () => {
-    await activeTenant();
+    await activeTenant(tenantId);
     const operation = await running('deprovision-tenant', 'deprovision');
     const { tenants } = laptop.world.registry;
     await tenants.move(tenantId, { from: ['active'], to: 'deprovisioning', operation });
@@ -404,7 +189,7 @@ describe('an operator', () => {
   });
 
   test('drives a failed operation again with its input, under a new name', async () => {
-    await activeTenant();
+    await activeTenant(tenantId);
     const { operations } = laptop.world.registry;
     const failed = `back-up-${tenantId}-failed`;
     await operations.open({
@@ -425,7 +210,7 @@ describe('an operator', () => {
   });
 
   test('asks for an offboarding and a backup by the bus, and for nothing of a tenant that is not there', async () => {
-    await activeTenant();
+    await activeTenant(tenantId);
     expect((await call('DELETE', `/tenants/${tenantId}?graceSeconds=0&reason=left`)).status).toBe(202);
     expect((await call('POST', `/tenants/${tenantId}/backups`, { reason: 'before' })).status).toBe(202);
     const details = (await laptop.requests(2)).map(
@@ -442,14 +227,14 @@ describe('an operator', () => {
   });
 
   test('is named by the authorizer where there is one, whatever the header says', async () => {
-    await activeTenant();
+    await activeTenant(tenantId);
     const event = { requestContext: { authorizer: { jwt: { claims: { email: 'grace@example.org' } } } } };
     await api.request(
       `/api/v1/tenants/${tenantId}/backups`,
       { method: 'POST', headers: { 'x-tenantry-actor': 'mallory' } },
       { event },
     );
-    expect((await auditOf()).map(({ actor }) => actor)).toEqual(['grace@example.org', 'grace@example.org']);
+    expect((await auditOf(tenantId)).map(({ actor }) => actor)).toEqual(['grace@example.org', 'grace@example.org']);
     await laptop.requests(1);
   });
 });
