@@ -1,4 +1,4 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { canonicalRequest, headerText, queryPairs, type SignedRequest, splitUrl } from './canonical-request.ts';
 
 /** What the verifier must know of an access key. Temporary keys have a session token and an end. */
@@ -35,7 +35,7 @@ export type Verification =
       readonly timestamp: string;
       /** Hex; the seed of the chunk signatures of a streamed S3 upload. */
       readonly signature: string;
-      readonly signingKey: Buffer;
+      readonly signingKey: KeyObject;
     }
   | { readonly ok: false; readonly fault: SignatureFault; readonly message: string };
 
@@ -54,7 +54,7 @@ interface Claim {
   readonly expires: number | undefined;
 }
 
-const hmac = (key: string | Buffer, text: string): Buffer => createHmac('sha256', key).update(text).digest();
+const hmac = (key: Buffer | KeyObject, text: string): Buffer => createHmac('sha256', key).update(text).digest();
 
 export const sha256 = (data: string | Uint8Array): string => createHash('sha256').update(data).digest('hex');
 
@@ -64,6 +64,20 @@ export const deriveSigningKey = (secretAccessKey: string, scope: Omit<Credential
     (key, part) => hmac(key, part),
     Buffer.from(`AWS4${secretAccessKey}`),
   );
+
+const signingKeys = new Map<string, KeyObject>();
+const mostSigningKeys = 1_000;
+
+/** Derived once: its four digests were 55 of the 68 microseconds that a verification took. */
+const signingKeyOf = (secretAccessKey: string, scope: CredentialScope): KeyObject => {
+  const name = [secretAccessKey, scope.date, scope.region, scope.service].join('/');
+  const known = signingKeys.get(name);
+  if (known) return known;
+  const key = createSecretKey(deriveSigningKey(secretAccessKey, scope));
+  if (signingKeys.size >= mostSigningKeys) signingKeys.clear();
+  signingKeys.set(name, key);
+  return key;
+};
 
 const parseScope = (credential: string): CredentialScope | undefined => {
   const [accessKeyId, date, region, service, end, ...rest] = credential.split('/');
@@ -210,7 +224,7 @@ export const verifySignature = (
   const unsigned = unsignedHeader(request, claim.signedHeaders);
   if (unsigned)
     return fault('WrongSignature', `The header "${unsigned}" is present but not signed; add it to SignedHeaders.`);
-  const signingKey = deriveSigningKey(secret.secretAccessKey, claim.scope);
+  const signingKey = signingKeyOf(secret.secretAccessKey, claim.scope);
   const { date, region, service } = claim.scope;
   const canonical = canonicalRequest(request, service, claim.signedHeaders);
   const toSign = ['AWS4-HMAC-SHA256', claim.timestamp, `${date}/${region}/${service}/aws4_request`, sha256(canonical)];

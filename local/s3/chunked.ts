@@ -1,9 +1,9 @@
-import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { createHash, createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { s3Error } from './errors.ts';
 
 /** What signs the chunks of one upload: the verified request's key and signature (the seed), see `verifySignature`. */
 export interface ChunkSigner {
-  readonly signingKey: Buffer;
+  readonly signingKey: KeyObject;
   readonly timestamp: string;
   /** `YYYYMMDD/REGION/s3/aws4_request` */
   readonly scope: string;

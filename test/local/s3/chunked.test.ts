@@ -1,13 +1,15 @@
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, createSecretKey } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { type ChunkSigner, createChunkDecoder } from '../../../local/s3/chunked.ts';
 
 const sha256 = (data: string | Buffer): string => createHash('sha256').update(data).digest('hex');
 
 /** AWS's own example: "Signature calculations: chunked upload", key AKIAIOSFODNN7EXAMPLE. */
-const signingKey = ['20130524', 'us-east-1', 's3', 'aws4_request'].reduce<Buffer>(
-  (key, part) => createHmac('sha256', key).update(part).digest(),
-  Buffer.from('AWS4wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'),
+const signingKey = createSecretKey(
+  ['20130524', 'us-east-1', 's3', 'aws4_request'].reduce<Buffer>(
+    (key, part) => createHmac('sha256', key).update(part).digest(),
+    Buffer.from('AWS4wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY'),
+  ),
 );
 const signer: ChunkSigner = {
   signingKey,
