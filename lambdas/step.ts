@@ -37,7 +37,7 @@ export const worldOfProcess = (): World => {
 const named = (error: unknown): unknown => {
   if (error instanceof StepFailure || !isUnavailable(error)) return error;
   const text = error instanceof Error ? error.message : String(error);
-  return new StepFailure('DatabaseUnavailable', `the database does not answer now: ${text || 'connection refused'}`, {
+  return new StepFailure('DatabaseUnavailable', `the database cannot do this now: ${text || 'connection refused'}`, {
     cause: error,
   });
 };

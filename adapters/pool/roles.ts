@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { ident, literal } from '../postgres/identifier.ts';
-import { clientSql, sqlState } from '../postgres/sql.ts';
+import { clientSql, isMadeMeanwhile } from '../postgres/sql.ts';
 import type { Credentials } from '../secrets.ts';
 import type { PoolLogins } from './schema.ts';
 
@@ -42,11 +42,6 @@ const writeLogin = async (client: ClientBase, role: keyof PoolLogins, { username
   if (isManaged && role === 'replicate') await client.query(`GRANT ${managedReplication} TO ${ident(username)}`);
 };
 
-/** Two set-ups of two databases of one server at once: one finds the other's role made (23505, 42710) or just changed (XX000). */
-const isRoleRace = (error: unknown): boolean =>
-  ['23505', '42710'].includes(sqlState(error) ?? '') ||
-  (sqlState(error) === 'XX000' && /tuple concurrently/.test((error as Error).message));
-
 /**
  * Creates or renews the five logins of a pooled database and what they may do in it as a whole. `provision` and `restore`
  * may switch triggers off for a transaction (PostgreSQL 15's SET ON PARAMETER), which otherwise takes a superuser:
@@ -71,7 +66,7 @@ export const againInRoleRace = async (work: () => Promise<void>): Promise<void> 
     try {
       return await work();
     } catch (error) {
-      if (attempt === 10 || !isRoleRace(error)) throw error;
+      if (attempt === 10 || !isMadeMeanwhile(error)) throw error;
       await delay(20 * attempt * Math.random());
     }
 };

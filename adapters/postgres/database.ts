@@ -1,7 +1,7 @@
 import pg from 'pg';
 import type { Credentials } from '../secrets.ts';
 import { ident } from './identifier.ts';
-import { sqlState } from './sql.ts';
+import { isMadeMeanwhile } from './sql.ts';
 
 interface Server {
   readonly host: string;
@@ -26,8 +26,7 @@ export const ensureDatabase = async ({ host, port }: Server, database: string, l
     // template0: it holds nothing that somebody added to template1, so every pool starts alike.
     if (rows.length === 0) await client.query(`CREATE DATABASE ${ident(database)} TEMPLATE template0`);
   } catch (error) {
-    // 42P04, 23505: another set-up made it between the question and the order.
-    if (!['42P04', '23505'].includes(sqlState(error) ?? '')) throw error;
+    if (!isMadeMeanwhile(error)) throw error;
   } finally {
     await client.end();
   }

@@ -134,6 +134,20 @@ export const isConnectionLost = (error: unknown): boolean => {
   return error instanceof Error && lostMessage.test(error.message);
 };
 
-/** Connection lost, or the server asked to come again: too many connections, deadlock, serialisation, lock time-out. */
+/**
+ * Two sessions made, changed or dropped one object at once, and PostgreSQL tells the later one of it by the catalog's own index
+ * or tuple. Nothing is wrong: given again, the order does well.
+ */
+const isCatalogRace = (error: unknown): boolean =>
+  (sqlState(error) === '23505' && (error as { schema?: string }).schema === 'pg_catalog') ||
+  (sqlState(error) === 'XX000' && /tuple concurrently/.test((error as Error).message));
+
+/** Another session made or changed the object (role, database, slot, publication, subscription) between the question and the order. */
+export const isMadeMeanwhile = (error: unknown): boolean =>
+  isCatalogRace(error) || ['42710', '42P04'].includes(sqlState(error) ?? '');
+
+/** Connection lost, or the server asked to come again: too many connections, deadlock, serialisation, lock time-out, catalog race. */
 export const isUnavailable = (error: unknown): boolean =>
-  isConnectionLost(error) || ['53300', '40P01', '40001', '55P03'].includes(sqlState(error) ?? '');
+  isConnectionLost(error) ||
+  isCatalogRace(error) ||
+  ['53300', '40P01', '40001', '55P03'].includes(sqlState(error) ?? '');

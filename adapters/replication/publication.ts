@@ -1,6 +1,7 @@
 import type { ClientBase } from 'pg';
 import { type Scope, tableName } from '../../domain/scope.ts';
 import { ident, identPath, literal } from '../postgres/identifier.ts';
+import { isMadeMeanwhile } from '../postgres/sql.ts';
 
 /**
  * The tenant's rows of every table and its barrier. A filter takes no parameter, hence the literal. TRUNCATE is left out: it
@@ -21,7 +22,12 @@ export const createPublication = async (
   tenantId: string,
 ): Promise<void> => {
   const { rowCount } = await client.query('SELECT FROM pg_publication WHERE pubname = $1', [name]);
-  if (!rowCount) await client.query(publicationSql(name, scope, tenantId));
+  if (rowCount) return;
+  try {
+    await client.query(publicationSql(name, scope, tenantId));
+  } catch (error) {
+    if (!isMadeMeanwhile(error)) throw error;
+  }
 };
 
 export const dropPublication = async (client: ClientBase, name: string): Promise<void> => {

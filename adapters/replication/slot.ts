@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { StepFailure } from '../../domain/errors.ts';
-import { sqlState } from '../postgres/sql.ts';
+import { isMadeMeanwhile, sqlState } from '../postgres/sql.ts';
 
 /**
  * Makes the slot unless it is there. PostgreSQL waits for every transaction of the whole server that has written and is
@@ -21,8 +21,7 @@ export const createSlot = async (client: ClientBase, name: string, millis: numbe
         `slot ${name} waited ${millis} ms for a transaction that writes on its server; end the transaction, or it is tried again`,
         { cause: error },
       );
-    // 42710: another attempt made it between the question and the order.
-    if (sqlState(error) !== '42710') throw error;
+    if (!isMadeMeanwhile(error)) throw error;
   } finally {
     await client.query(`SET statement_timeout = '15min'`).catch(() => undefined);
   }

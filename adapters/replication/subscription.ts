@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { ident, literal } from '../postgres/identifier.ts';
-import { sqlState } from '../postgres/sql.ts';
+import { isMadeMeanwhile, sqlState } from '../postgres/sql.ts';
 import { type Conninfo, conninfoText } from './side.ts';
 
 export interface SubscriptionRequest {
@@ -61,7 +61,11 @@ export const quietly = async <Result>(client: ClientBase, work: () => Promise<Re
 export const createSubscription = async (client: ClientBase, request: SubscriptionRequest): Promise<Subscription> => {
   const found = await findSubscription(client, request.name);
   if (found) return found;
-  await quietly(client, () => client.query(subscriptionSql(request)));
+  try {
+    await quietly(client, () => client.query(subscriptionSql(request)));
+  } catch (error) {
+    if (!isMadeMeanwhile(error)) throw error;
+  }
   const made = await findSubscription(client, request.name);
   if (!made) throw new Error(`subscription ${request.name} went away right after it was made`);
   return made;

@@ -3,12 +3,14 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import {
   clientSql,
   isConnectionLost,
+  isMadeMeanwhile,
   isUnavailable,
   poolSql,
   type Sql,
   sqlState,
 } from '../../../adapters/postgres/sql.ts';
 import { startTestPostgres, type TestPostgres } from '../../postgres.ts';
+import { overtaken } from '../../postgres-race.ts';
 
 let server: TestPostgres;
 let pool: pg.Pool;
@@ -26,6 +28,13 @@ afterAll(async () => {
   await server.stop();
 });
 beforeEach(() => sql.query('TRUNCATE notes'));
+
+const connect = async (): Promise<pg.Client> => {
+  const { username: user, password } = server.superuser;
+  const client = new pg.Client({ host: server.host, port: server.port, user, password, database: 'postgres' });
+  await client.connect();
+  return client;
+};
 
 const note = (within: Sql, text: string) => within.query('INSERT INTO notes VALUES ($1)', [text]);
 const notes = async () =>
@@ -91,6 +100,22 @@ describe('an error', () => {
     const nobody = new pg.Client({ host: '127.0.0.1', port: 1, user: 'x', database: 'x' });
     nobody.on('error', () => undefined);
     await expect(nobody.connect()).rejects.toSatisfy(isUnavailable);
+  });
+
+  test.each([
+    ['make', 'CREATE ROLE racer'],
+    ['change', 'ALTER ROLE racer NOLOGIN'],
+  ])('of two sessions that %s one object at once is one to come back after', async (_, order) => {
+    const [first, later] = [await connect(), await connect()];
+    const lost = await overtaken(first, order, () => later.query(order));
+    const { reason } = lost as PromiseRejectedResult;
+    expect([isUnavailable(reason), isMadeMeanwhile(reason)]).toEqual([true, true]);
+    await Promise.all([first.end(), later.end()]);
+  });
+
+  test('of an order whose object is there is none of those', async () => {
+    const again = await sql.query('CREATE DATABASE postgres').catch((error: unknown) => error);
+    expect([isUnavailable(again), isMadeMeanwhile(again)]).toEqual([false, true]);
   });
 
   test.each([
