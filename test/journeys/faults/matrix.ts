@@ -2,9 +2,9 @@ import { type StepName, type WorkflowName, workflows } from '../../../domain/wor
 
 /**
  * What goes wrong with a Task.
- * `before`: the function dies before its effect. `after`: its effect is there, its answer is lost. `twice`: delivered twice at
- * once. `late`: reported as timed out, and lands while the retry runs. `zombie`: reported as timed out, and lands after the
- * execution has ended. `refused`, `unheard`: an error that nobody retries, before and after the effect.
+ * `before`: the function dies before its effect. `after`: its effect is there, its answer is lost. `twice`: delivered twice,
+ * at once or nearly so. `late`: reported as timed out, and lands while the retry runs. `zombie`: reported as timed out, and lands
+ * after the execution has ended. `refused`, `unheard`: an error that nobody retries, before and after the effect.
  */
 export const transientFaults = ['before', 'after', 'twice', 'late', 'zombie'] as const;
 export const permanentFaults = ['refused', 'unheard'] as const;

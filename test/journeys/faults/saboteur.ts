@@ -2,6 +2,7 @@ import { functionName } from '../../../domain/deployment.ts';
 import { type FailureName, failures } from '../../../domain/errors.ts';
 import { type StepName, steps } from '../../../domain/workflows.ts';
 import type { FunctionInvoker, Invocation } from '../../../local/ports.ts';
+import { deliverTwice } from './chance.ts';
 import type { Fault } from './matrix.ts';
 
 export interface Sabotage {
@@ -23,6 +24,7 @@ export interface Saboteur {
 }
 
 interface Armed extends Sabotage {
+  readonly subject: string;
   calls: number;
   held?: (() => Promise<void>) | undefined;
   pending: Promise<void>[];
@@ -104,7 +106,7 @@ export const openSaboteur = (): Saboteur => {
         return died;
       }
       case 'twice': {
-        const [one, other] = await Promise.all([invoke(), invoke()]);
+        const [one, other] = await deliverTwice(`${plan.step} ${plan.subject}`, invoke);
         for (const { functionError, payload } of [one, other])
           if (functionError && !isRetried(payload))
             plan.complaints.push(`one of two deliveries of ${plan.step} failed: ${payload}`);
@@ -131,7 +133,10 @@ export const openSaboteur = (): Saboteur => {
       },
     }),
     arm: (subject, sabotage) => {
-      armed.set(subject, [...(armed.get(subject) ?? []), { ...sabotage, calls: 0, pending: [], complaints: [] }]);
+      armed.set(subject, [
+        ...(armed.get(subject) ?? []),
+        { ...sabotage, subject, calls: 0, pending: [], complaints: [] },
+      ]);
     },
     disarm: (subject) => {
       armed.delete(subject);

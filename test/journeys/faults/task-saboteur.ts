@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { KeyValuePair, RunTaskRequest, Task } from '@aws-sdk/client-ecs';
@@ -6,6 +5,7 @@ import { taskFamily } from '../../../domain/deployment.ts';
 import { type TaskStep, tasks as taskSteps } from '../../../domain/task-steps.ts';
 import { ServiceError } from '../../../local/gateway/service.ts';
 import type { TaskRunner } from '../../../local/ports.ts';
+import { chanceOf, deliverTwice } from './chance.ts';
 import type { TaskFault } from './task-matrix.ts';
 
 /** A task definition whose image nobody has; the stage registers it. */
@@ -29,11 +29,8 @@ interface Armed {
   readonly complaints: string[];
 }
 
-const seed = process.env.TENANTRY_SEED ?? String(Date.now() % 1_000_000);
-
-/** How many messages a task that is killed has sent: 4 to 43, by the seed. */
-const lastMessage = (operation: string): number =>
-  4 + (createHash('sha256').update(`${seed} ${operation}`).digest().readUInt32BE(0) % 40);
+/** How many messages a task that is killed has sent: 4 to 43, by chance. */
+const lastMessage = (operation: string): number => 4 + Math.floor(40 * chanceOf(operation));
 
 const stepOf = new Map((Object.keys(taskSteps) as TaskStep[]).map((step) => [taskFamily(step), step]));
 
@@ -91,7 +88,6 @@ export const openTaskSaboteur = (): TaskSaboteur => {
   const armed = new Map<string, Armed>();
   const answers = new Map<string, () => Promise<Task>>();
   let made = 0;
-  console.log(`tasks are killed by seed ${seed}; TENANTRY_SEED=${seed} kills them at the same messages again`);
 
   const interpose = (tasks: TaskRunner): TaskRunner => {
     const again = (request: RunTaskRequest): RunTaskRequest => {
@@ -159,7 +155,7 @@ export const openTaskSaboteur = (): TaskSaboteur => {
         case 'after':
           return unheard(plan, request);
         case 'twice': {
-          const both = Promise.all([ended(request), ended(request)]);
+          const both = deliverTwice(`${plan.step} ${plan.operation}`, () => ended(request));
           return answer(async () => {
             for (const one of await both) requireEnd(plan, 0, one);
             return (await both)[1];
