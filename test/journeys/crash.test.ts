@@ -1,5 +1,5 @@
 import { DescribeExecutionCommand, StartExecutionCommand } from '@aws-sdk/client-sfn';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { until } from '../cloud.ts';
 import { type Life, newHome, removeHome, startLife } from './faults/process.ts';
 import { worldFindings } from './faults/world.ts';
@@ -43,11 +43,11 @@ const succeeded = (executionArn: string): Promise<true> =>
 const stepsBegun = async (): Promise<number> =>
   Number((await life.sight.control.query<{ n: string }>('SELECT count(*) AS n FROM steps')).rows[0]!.n);
 
-beforeAll(async () => {
+beforeEach(async () => {
   home = await newHome();
   life = await startLife(home);
 });
-afterAll(async () => {
+afterEach(async () => {
   await life.stop();
   await removeHome(home);
 });
@@ -103,7 +103,7 @@ describe('a cloud that is killed with kill -9 in the midst of its work', () => {
       ['kept', 'crash-kept'],
       ['restored', 'crash-restored'],
     ] as const)
-      expect(await worldFindings(life.sight, tenantId, operation, patience)).toEqual([]);
+      expect(await worldFindings(life.sight, tenantId, operation, { patience, killed: true })).toEqual([]);
     const { rows: realms } = await life.sight.pool.query("SELECT name FROM realms WHERE tenant_id = 'restored'");
     expect(realms).toEqual([{ name: 'restored' }]);
   });

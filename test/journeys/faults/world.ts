@@ -12,6 +12,13 @@ export interface Sight extends Pick<Stage, 'control' | 'pool' | 'keys'> {
   readonly laptop: Pick<TestCloud, 'states' | 'machineArn'>;
 }
 
+export interface Circumstances {
+  /** Milliseconds for the last events. */
+  readonly patience?: number;
+  /** The cloud was killed: what it was about to announce it may announce twice, and nothing else. */
+  readonly killed?: boolean;
+}
+
 interface OperationRow {
   id: string;
   kind: WorkflowName;
@@ -57,7 +64,11 @@ const resultType = ({ kind, status, input }: OperationRow): string | undefined =
 };
 
 /** Operation, execution and events agree: each operation is over, says why, and said so exactly once. */
-const operationFindings = async (stage: Sight, operation: OperationRow, patience: number): Promise<string[]> => {
+const operationFindings = async (
+  stage: Sight,
+  operation: OperationRow,
+  { patience, killed }: Required<Circumstances>,
+): Promise<string[]> => {
   const { id, kind, status, reason, failed_step } = operation;
   const findings: string[] = [];
   if (status !== 'succeeded' && status !== 'failed') findings.push(`operation ${id} is ${status}`);
@@ -65,8 +76,8 @@ const operationFindings = async (stage: Sight, operation: OperationRow, patience
     findings.push(`operation ${id} failed without a reason or a step: ${reason} ${failed_step}`);
   const executionArn = `${stage.laptop.machineArn(kind).replace(':stateMachine:', ':execution:')}:${id}`;
   const execution = await stage.laptop.states.send(new DescribeExecutionCommand({ executionArn }));
-  const told = { succeeded: 'SUCCEEDED', failed: 'FAILED' }[status];
-  if (execution.status !== told) findings.push(`operation ${id} ${status}, its execution ${execution.status}`);
+  const fitting = { succeeded: 'SUCCEEDED', failed: 'FAILED' }[status];
+  if (execution.status !== fitting) findings.push(`operation ${id} ${status}, its execution ${execution.status}`);
   const type = resultType(operation);
   const events = async (): Promise<string[]> => {
     const { rows } = await stage.control.query<{ detail_type: string }>(
@@ -79,7 +90,8 @@ const operationFindings = async (stage: Sight, operation: OperationRow, patience
     await until(`result of ${id}`, async () => ((await events()).length > 0 ? true : undefined), patience).catch(
       () => undefined,
     );
-  const said = await events();
+  const told = await events();
+  const said = killed ? [...new Set(told)] : told;
   if (said.join() !== (type ?? '')) findings.push(`operation ${id} ${status} said "${said}", not "${type ?? ''}"`);
   const { rows: open } = await stage.control.query<{ step: string }>(
     "SELECT step FROM steps WHERE operation_id = $1 AND status = 'running'",
@@ -185,13 +197,13 @@ const leaseFindings = async (stage: Sight, tenantId: string): Promise<string[]> 
 
 /**
  * What does not fit together in the world of one tenant, looked up where it is and not in the answers of the product:
- * executions, registry, pool, bucket, bus. Empty when all of it tells one story. `patience`: milliseconds for the last events.
+ * executions, registry, pool, bucket, bus. Empty when all of it tells one story.
  */
 export const worldFindings = async (
   stage: Sight,
   tenantId: string,
   operation: string,
-  patience = 40_000,
+  { patience = 40_000, killed = false }: Circumstances = {},
 ): Promise<string[]> => {
   const ask = async (): Promise<OperationRow[]> => {
     const text = 'SELECT id, kind, status, reason, failed_step, input FROM operations WHERE tenant_id = $1 OR id = $2';
@@ -206,7 +218,7 @@ export const worldFindings = async (
   const operations = await until(`the end of ${operation}`, over, patience).catch(ask);
   if (!operations.some(({ id }) => id === operation)) return [`operation ${operation} is not in the registry`];
   const findings: string[] = [];
-  for (const one of operations) findings.push(...(await operationFindings(stage, one, patience)));
+  for (const one of operations) findings.push(...(await operationFindings(stage, one, { patience, killed })));
   for (const look of [leaseFindings, placeFindings, schemaFindings, backupFindings])
     findings.push(...(await look(stage, tenantId)));
   return findings;
