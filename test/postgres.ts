@@ -1,12 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { startPostgres } from '../local/postgres.ts';
 
 export interface TestPostgres {
   readonly host: '127.0.0.1';
   readonly port: number;
   readonly superuser: { readonly username: string; readonly password: string };
+  /** A superuser's connection to the database `postgres`; the test ends it. */
+  connect(): Promise<pg.Client>;
   /** Stops the server and removes its directory. */
   stop(): Promise<void>;
 }
@@ -25,10 +28,19 @@ export const startTestPostgres = async (
     installed,
     settings: { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', shared_buffers: '32MB', ...settings },
   });
+  const { host, port, superuser } = server;
   return {
-    host: server.host,
-    port: server.port,
-    superuser: server.superuser,
+    host,
+    port,
+    superuser,
+    connect: async () => {
+      const { username: user, password } = superuser;
+      const client = new pg.Client({ host, port, user, password, database: 'postgres' });
+      // A connection that a test cuts must not end the process.
+      client.on('error', () => undefined);
+      await client.connect();
+      return client;
+    },
     stop: async () => {
       await server.stop();
       await rm(directory, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ClientBase } from 'pg';
 import { ident, literal } from '../postgres/identifier.ts';
-import { clientSql, isMadeMeanwhile } from '../postgres/sql.ts';
+import { clientSql, isChangedMeanwhile, isMadeMeanwhile } from '../postgres/sql.ts';
 import type { Credentials } from '../secrets.ts';
 import type { PoolLogins } from './schema.ts';
 
@@ -66,7 +66,7 @@ export const againInRoleRace = async (work: () => Promise<void>): Promise<void> 
     try {
       return await work();
     } catch (error) {
-      if (attempt === 10 || !isMadeMeanwhile(error)) throw error;
+      if (attempt === 10 || !(isMadeMeanwhile(error) || isChangedMeanwhile(error))) throw error;
       await delay(20 * attempt * Math.random());
     }
 };

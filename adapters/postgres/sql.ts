@@ -134,20 +134,24 @@ export const isConnectionLost = (error: unknown): boolean => {
   return error instanceof Error && lostMessage.test(error.message);
 };
 
-/**
- * Two sessions made, changed or dropped one object at once, and PostgreSQL tells the later one of it by the catalog's own index
- * or tuple. Nothing is wrong: given again, the order does well.
- */
-const isCatalogRace = (error: unknown): boolean =>
-  (sqlState(error) === '23505' && (error as { schema?: string }).schema === 'pg_catalog') ||
-  (sqlState(error) === 'XX000' && /tuple concurrently/.test((error as Error).message));
+/** Another session made the object while this one was at it: the catalog's own index refuses the second row. */
+const isMadeAtOnce = (error: unknown): boolean =>
+  sqlState(error) === '23505' && (error as { schema?: string }).schema === 'pg_catalog';
 
-/** Another session made or changed the object (role, database, slot, publication, subscription) between the question and the order. */
+/** Another session made the object (role, database, slot, publication, subscription) between the question and the order. */
 export const isMadeMeanwhile = (error: unknown): boolean =>
-  isCatalogRace(error) || ['42710', '42P04'].includes(sqlState(error) ?? '');
+  isMadeAtOnce(error) || ['42710', '42P04'].includes(sqlState(error) ?? '');
 
-/** Connection lost, or the server asked to come again: too many connections, deadlock, serialisation, lock time-out, catalog race. */
+/** Another session changed or dropped the object while this one was at it; PostgreSQL has no state of its own for it. */
+export const isChangedMeanwhile = (error: unknown): boolean =>
+  sqlState(error) === 'XX000' && /tuple concurrently/.test((error as Error).message);
+
+/**
+ * Connection lost, or the same order does well when it is given again: too many connections, deadlock, serialisation, lock
+ * time-out, two sessions at one object.
+ */
 export const isUnavailable = (error: unknown): boolean =>
   isConnectionLost(error) ||
-  isCatalogRace(error) ||
+  isMadeAtOnce(error) ||
+  isChangedMeanwhile(error) ||
   ['53300', '40P01', '40001', '55P03'].includes(sqlState(error) ?? '');

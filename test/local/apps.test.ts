@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { afterEach, expect, test } from 'vitest';
 import { type HostedApp, startApp } from '../../local/apps.ts';
 import { call } from './ingress/http.ts';
+import { isRunning } from './processes.ts';
 
 const entry = join(import.meta.dirname, 'apps', 'small-app.fixture.mjs');
 const running = new Set<HostedApp>();
@@ -19,15 +20,6 @@ afterEach(async () => {
   for (const app of running) await app.stop();
   running.clear();
 });
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 test('an app listens where it says, with its own environment and nothing of ours', async () => {
   process.env.OPERATOR_SECRET = 'ours';
@@ -73,6 +65,6 @@ test('a stopped app is gone and stays gone, also a stubborn one', async () => {
     const pid = app.pid()!;
     await app.stop();
     await app.stop();
-    expect({ alive: isAlive(pid), port: app.port() }).toEqual({ alive: false, port: undefined });
+    expect({ alive: isRunning(pid), port: app.port() }).toEqual({ alive: false, port: undefined });
   }
 }, 15_000);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { copyOut } from '../../../adapters/dump/copy-out.ts';
 import { startTestPostgres, type TestPostgres } from '../../postgres.ts';
@@ -10,10 +10,7 @@ let server: TestPostgres;
 let client: pg.Client;
 beforeAll(async () => {
   server = await startTestPostgres();
-  const { host, port, superuser } = server;
-  client = new pg.Client({ host, port, user: superuser.username, password: superuser.password, database: 'postgres' });
-  client.on('error', () => undefined);
-  await client.connect();
+  client = await server.connect();
 });
 afterAll(async () => {
   await client.end();
@@ -74,14 +71,7 @@ test('holds at most a few blocks back from a sink that does not read', async () 
       return blocked;
     },
   );
-  const watcher = new pg.Client({
-    host: server.host,
-    port: server.port,
-    user: 'postgres',
-    password: server.superuser.password,
-    database: 'postgres',
-  });
-  await watcher.connect();
+  const watcher = await server.connect();
   // The server waits for us to read: that is the condition, not a time.
   for (let waits = false; !waits; )
     waits = (await watcher.query(`SELECT FROM pg_stat_activity WHERE wait_event = 'ClientWrite'`)).rowCount === 1;
@@ -110,16 +100,7 @@ test('a failing statement fails the copy with the server’s error and leaves th
 });
 
 test('a connection that ends in the middle fails the copy', async () => {
-  const { host, port, superuser } = server;
-  const doomed = new pg.Client({
-    host,
-    port,
-    user: superuser.username,
-    password: superuser.password,
-    database: 'postgres',
-  });
-  doomed.on('error', () => undefined);
-  await doomed.connect();
+  const doomed = await server.connect();
   const { rows } = await doomed.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
   let killed = false;
   const copying = copyOut(doomed, [numbers(3_000_000)], () => {

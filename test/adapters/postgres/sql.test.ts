@@ -2,6 +2,7 @@ import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import {
   clientSql,
+  isChangedMeanwhile,
   isConnectionLost,
   isMadeMeanwhile,
   isUnavailable,
@@ -28,13 +29,6 @@ afterAll(async () => {
   await server.stop();
 });
 beforeEach(() => sql.query('TRUNCATE notes'));
-
-const connect = async (): Promise<pg.Client> => {
-  const { username: user, password } = server.superuser;
-  const client = new pg.Client({ host: server.host, port: server.port, user, password, database: 'postgres' });
-  await client.connect();
-  return client;
-};
 
 const note = (within: Sql, text: string) => within.query('INSERT INTO notes VALUES ($1)', [text]);
 const notes = async () =>
@@ -103,13 +97,14 @@ describe('an error', () => {
   });
 
   test.each([
-    ['make', 'CREATE ROLE racer'],
-    ['change', 'ALTER ROLE racer NOLOGIN'],
-  ])('of two sessions that %s one object at once is one to come back after', async (_, order) => {
-    const [first, later] = [await connect(), await connect()];
+    ['make', 'CREATE ROLE racer', true],
+    ['change', 'ALTER ROLE racer NOLOGIN', false],
+  ])('of two sessions that %s one object at once is one to come back after', async (_, order, made) => {
+    const [first, later] = [await server.connect(), await server.connect()];
     const lost = await overtaken(first, order, () => later.query(order));
     const { reason } = lost as PromiseRejectedResult;
-    expect([isUnavailable(reason), isMadeMeanwhile(reason)]).toEqual([true, true]);
+    expect([isUnavailable(reason), isMadeMeanwhile(reason)]).toEqual([true, made]);
+    expect(isChangedMeanwhile(reason)).toBe(!made);
     await Promise.all([first.end(), later.end()]);
   });
 

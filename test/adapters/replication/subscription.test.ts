@@ -1,4 +1,4 @@
-import pg from 'pg';
+import type pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPublication, publicationSql } from '../../../adapters/replication/publication.ts';
 import { createSlot } from '../../../adapters/replication/slot.ts';
@@ -12,21 +12,9 @@ const scope = { tables: [] };
 let server: TestPostgres;
 let one: pg.Client;
 let other: pg.Client;
-const connect = async (): Promise<pg.Client> => {
-  const { host, port, superuser } = server;
-  const client = new pg.Client({
-    host,
-    port,
-    user: superuser.username,
-    password: superuser.password,
-    database: 'postgres',
-  });
-  await client.connect();
-  return client;
-};
 beforeAll(async () => {
   server = await startTestPostgres();
-  [one, other] = [await connect(), await connect()];
+  [one, other] = [await server.connect(), await server.connect()];
   await one.query('CREATE SCHEMA tenantry; CREATE TABLE tenantry.barriers (tenant_id text PRIMARY KEY)');
 });
 afterAll(async () => {

@@ -37,7 +37,6 @@ export const openEcs = async (given?: string) => {
   const home = given ?? (await temporary('ecs'));
   const file = join(home, 'program.mjs');
   writeFileSync(file, program);
-  let engine: ReturnType<typeof createStatesService>;
   const endpoint = await openEndpoint(({ credentials, endpoint: address }) => {
     const ecs = createEcsService({
       directory: join(home, 'ecs'),
@@ -48,7 +47,7 @@ export const openEcs = async (given?: string) => {
       images: () => new Map([['tenantry/program', file]]),
       log: () => undefined,
     });
-    engine = createStatesService({
+    const engine = createStatesService({
       directory: home,
       region,
       accountId,
@@ -122,19 +121,7 @@ export const openEcs = async (given?: string) => {
         return undefined;
       }
     });
-  return { home, client, states, request, run, look, stopped, hears, resume: () => engine.resume() };
+  return { home, client, states, request, run, look, stopped, hears };
 };
 
 export type LaptopEcs = Awaited<ReturnType<typeof openEcs>>;
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
-
-/** Resolves once no process has this id. */
-export const gone = (pid: number) => until('the process is gone', async () => (isAlive(pid) ? undefined : true));

@@ -5,6 +5,7 @@ import { kinds } from '../../../local/kubernetes/controllers/kinds.ts';
 import type { KubeObject } from '../../../local/kubernetes/controllers/objects.ts';
 import type { ContainerStatus, Pod } from '../../../local/kubernetes/controllers/workloads.ts';
 import { call } from '../ingress/http.ts';
+import { isRunning } from '../processes.ts';
 import { appSpec, eventually, images, startTestLaptop, type TestCluster, type TestLaptop } from './test-cluster.ts';
 
 let laptop: TestLaptop;
@@ -14,15 +15,6 @@ beforeAll(async () => {
 });
 
 afterAll(() => laptop.stop());
-
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 /** A namespace with one pod `app` of the fixture app. */
 const openPod = async (
@@ -205,7 +197,7 @@ describe('a process', () => {
     await status((first) => expect(first).toMatchObject({ ready: false, restartCount: 0, state: { running: {} } }));
     expect(await pid()).toBe(sick);
     await status((first) => expect(first).toMatchObject({ ready: true, restartCount: 1 }));
-    expect(isAlive(sick)).toBe(false);
+    expect(isRunning(sick)).toBe(false);
     const reasons = (await cluster.list<{ reason: string }>(kinds.events)).map(({ reason }) => reason);
     expect(reasons).toEqual(expect.arrayContaining(['Unhealthy', 'Killing']));
   });
@@ -233,11 +225,11 @@ describe('a process', () => {
     const began = performance.now();
     await cluster.remove(kinds.pods, 'app');
     await eventually(() => expect(laptop.runtime.port(uid)).toBeUndefined());
-    expect(isAlive(stubborn)).toBe(true);
+    expect(isRunning(stubborn)).toBe(true);
     expect((await get()).metadata.deletionTimestamp).toBeDefined();
     await eventually(async () => expect(await cluster.find(kinds.pods, 'app')).toBeUndefined());
     const took = performance.now() - began;
-    expect(isAlive(stubborn)).toBe(false);
+    expect(isRunning(stubborn)).toBe(false);
     expect(took).toBeGreaterThan(900);
     expect(took).toBeLessThan(5_000);
   });
@@ -250,16 +242,16 @@ describe('no process outlives', () => {
     await cluster.create(kinds.deployments, 'app', appSpec({ replicas: 2 }));
     await cluster.rolledOut();
     const pids = (await cluster.pods()).flatMap(({ metadata }) => other.runtime.pids(metadata.uid));
-    expect(pids.map(isAlive)).toEqual([true, true]);
+    expect(pids.map(isRunning)).toEqual([true, true]);
     await other.stop();
-    expect(pids.map(isAlive)).toEqual([false, false]);
+    expect(pids.map(isRunning)).toEqual([false, false]);
   });
 
   test('a laptop that is killed', async () => {
     const parent = fork(new URL('parent.fixture.ts', import.meta.url), [images.get('app:1')!], { execArgv: [] });
     const [{ pid }] = (await once(parent, 'message')) as [{ pid: number }];
-    expect(isAlive(pid)).toBe(true);
+    expect(isRunning(pid)).toBe(true);
     parent.kill('SIGKILL');
-    await eventually(() => expect(isAlive(pid)).toBe(false));
+    await eventually(() => expect(isRunning(pid)).toBe(false));
   });
 });

@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { InvokeCommand, LambdaClient, TooManyRequestsException } from '@aws-sdk/client-lambda';
 import { describe, expect, test, vi } from 'vitest';
+import { gone, isRunning } from '../processes.ts';
 import { openFunctions } from './functions.ts';
-import { gone, isRunning } from './processes.ts';
 
 const appears = (file: string): Promise<void> =>
   vi.waitFor(() => expect(existsSync(file)).toBe(true), { timeout: 10_000, interval: 5 });

@@ -12,8 +12,8 @@ import {
 } from '@aws-sdk/client-lambda';
 import { describe, expect, test, vi } from 'vitest';
 import { accountId, region } from '../gateway/account.ts';
+import { gone } from '../processes.ts';
 import { openFunctions } from './functions.ts';
-import { gone } from './processes.ts';
 
 const arn = (name: string): string => `arn:aws:lambda:${region}:${accountId}:function:${name}`;
 

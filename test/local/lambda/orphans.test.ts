@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { temporary } from '../gateway/endpoint.ts';
+import { gone, isRunning } from '../processes.ts';
 import { bundleProbe, root } from './functions.ts';
-import { gone, isRunning } from './processes.ts';
 
 /** Runs the pool in a process of its own and answers that process and the pid of its first, idle, child. */
 const startParent = async (directory: string, events: readonly object[]) => {

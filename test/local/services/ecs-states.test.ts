@@ -8,8 +8,9 @@ import {
 } from '@aws-sdk/client-sfn';
 import { describe, expect, test } from 'vitest';
 import { until } from '../../cloud.ts';
-import { gone, type LaptopEcs, openEcs } from '../ecs/laptop-ecs.ts';
+import { type LaptopEcs, openEcs } from '../ecs/laptop-ecs.ts';
 import { accountId } from '../gateway/account.ts';
+import { gone } from '../processes.ts';
 
 describe('a state that runs a task and waits for it', () => {
   const start = async ({ states, request }: LaptopEcs, environment: Record<string, string>, more: object = {}) => {

@@ -6,9 +6,10 @@ import {
   StopTaskCommand,
 } from '@aws-sdk/client-ecs';
 import { describe, expect, test } from 'vitest';
-import { gone, openEcs } from '../ecs/laptop-ecs.ts';
+import { openEcs } from '../ecs/laptop-ecs.ts';
 import { region } from '../gateway/account.ts';
 import { temporary } from '../gateway/endpoint.ts';
+import { gone } from '../processes.ts';
 
 describe('a task', () => {
   test('runs its container as a process with the environment of definition and override, and nothing of ours', async () => {
